@@ -1,0 +1,24 @@
+/*
+ * Compiler attributes. The only place where GNU attributes are named.
+ */
+#ifndef UDA_BASE_COMPILER_H
+#define UDA_BASE_COMPILER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define UDA_MUST_USE __attribute__((warn_unused_result))
+#define UDA_PRINTF(fmt_arg, first_arg) __attribute__((format(printf, fmt_arg, first_arg)))
+#define UDA_UNUSED __attribute__((unused))
+#define UDA_NORETURN __attribute__((noreturn))
+#define UDA_ALIGNED(n) __attribute__((aligned(n)))
+#define UDA_RESTRICT __restrict__
+#define UDA_ALWAYS_INLINE inline __attribute__((always_inline))
+#define UDA_NOINLINE __attribute__((noinline))
+/* A SIMD vector of `bytes` bytes: `typedef float vf UDA_VECTOR(64);` */
+#define UDA_VECTOR(bytes) __attribute__((vector_size(bytes)))
+
+#define UDA_LEN(array) ((int64_t)(sizeof(array) / sizeof((array)[0])))
+
+#endif
