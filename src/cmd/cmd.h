@@ -1,0 +1,21 @@
+/*
+ * The verbs. Each parses its own arguments (argv[0] is the verb), prints results on stdout and returns a code that
+ * main turns into the exit status.
+ */
+#ifndef UDA_CMD_CMD_H
+#define UDA_CMD_CMD_H
+
+#include "src/base/err.h"
+
+struct uda_verb {
+    const char *name, *summary;
+    int (*run)(int argc, char **argv, struct uda_err *err);
+};
+
+/* Verbs live in one file each; src/cmd/verbs.c lists them. */
+extern const struct uda_verb uda_verbs[];
+extern const int64_t uda_verb_count;
+
+int uda_cmd_version(int argc, char **argv, struct uda_err *err) UDA_MUST_USE;
+
+#endif
