@@ -2,7 +2,7 @@
  * Augmentation: a pure function of (scene, spec, random stream).
  *
  * Order as in the reference (Mask2Former's MaskFormerInstanceDatasetMapper for Cityscapes):
- * resize the shorter edge to a size drawn from a list, crop, colour, flip. With `lsj` the COCO order:
+ * resize the shorter edge to a size drawn from a list, crop, color, flip. With `lsj` the COCO order:
  * flip, resize by a drawn scale, crop and pad to a fixed size. Only the crop is ever computed, with the
  * same bytes as resizing the whole image first.
  *
@@ -10,7 +10,7 @@
  * result depends on nothing but the arguments.
  *
  *     struct uda_augment_spec spec = {.edge_px = {512, 614}, .edges = 2, .edge_max_px = 4096,
- *                                     .crop_height_px = 512, .crop_width_px = 1024, .colour = 1,
+ *                                     .crop_height_px = 512, .crop_width_px = 1024, .color = 1,
  *                                     .flip = 0.5f};
  *     uda_rng_init(&rng, seed, UDA_RNG_AUGMENT, stage, step, i);
  *     UDA_TRY(uda_augment_apply(&sample, &spec, &map, &scene, &rng, &arena, &scratch, err));
@@ -45,7 +45,7 @@ struct uda_augment_spec {
     int64_t edge_max_px; /* the longer edge is at most this; 0 = no bound */
     /* Crop: min(crop, size) at a uniform place; 0 = none. */
     int64_t crop_height_px, crop_width_px;
-    float colour; /* strength of ColorAugSSD, 0 = off, 1 = the reference's ranges */
+    float color; /* strength of ColorAugSSD, 0 = off, 1 = the reference's ranges */
     float flip;   /* probability of the horizontal flip */
     bool keep_empty; /* keep instances that the crop has cut away, as all-zero masks (the reference does) */
     /* Large-scale jitter instead of the two steps above: scale in [scale_min, scale_max] of a frame of
@@ -68,7 +68,7 @@ struct uda_sample {
 /* Lists what is wrong with a spec (UDA_MANIFEST), or 0. */
 int uda_augment_check(const struct uda_augment_spec *spec, struct uda_err *err) UDA_MUST_USE;
 
-/* sample = flip(colour(crop(resize(scene)))). Owns: all of sample in `arena`; `scratch` is left as found.
+/* sample = flip(color(crop(resize(scene)))). Owns: all of sample in `arena`; `scratch` is left as found.
  * UDA_NOMEM; UDA_SHAPE: a resized edge would be below 1 or above 2^15 pixels. */
 int uda_augment_apply(struct uda_sample *sample, const struct uda_augment_spec *spec,
                       const struct uda_class_map *map, const struct uda_scene *scene,
@@ -77,6 +77,6 @@ int uda_augment_apply(struct uda_sample *sample, const struct uda_augment_spec *
 
 /* ColorAugSSD in place on rgb [pixels, 3]: each of brightness +-32, contrast 0.5..1.5, saturation
  * 0.5..1.5, hue +-18 half-degrees fires with probability 1/2; `strength` in 0..1 narrows the ranges. */
-void uda_augment_colour(uint8_t *rgb, int64_t pixels, float strength, struct uda_rng *rng);
+void uda_augment_color(uint8_t *rgb, int64_t pixels, float strength, struct uda_rng *rng);
 
 #endif

@@ -19,8 +19,8 @@
 #include "src/base/hash.h"
 #include "src/base/image.h"
 
-/* Which part of a split that holds some images out. */
-enum uda_part { UDA_PART_ALL, UDA_PART_REST, UDA_PART_HELD_OUT };
+/* Which part of a split with held-out images: the whole, what is left, what was drawn. */
+enum uda_hold { UDA_HOLD_NONE, UDA_HOLD_REST, UDA_HOLD_HELD };
 
 struct uda_dataset_spec {
     const char *format;      /* name of a reader, see src/data/reader.h */
@@ -31,7 +31,7 @@ struct uda_dataset_spec {
     bool unlabelled;         /* labels: none; counts are 0 and nothing is dropped */
     int64_t hold_out_count;  /* images drawn by UDA_RNG_SPLIT from hold_out_seed; 0 = none */
     uint64_t hold_out_seed;
-    enum uda_part part;      /* ALL ignores hold_out */
+    enum uda_hold part;      /* NONE: the whole split */
     int64_t limit;           /* first so many images of the part; 0 = all */
     uint32_t class_mask;     /* bit (1 << enum uda_class): what counts as an instance; 0 = all eight */
     bool keep_empty;         /* evaluation: keep images without an instance of the classes */

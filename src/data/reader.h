@@ -52,7 +52,8 @@ struct uda_reader {
      * must be there is not, or the split is empty. */
     int (*list)(struct uda_reader_list *list, struct uda_arena *arena,
                 const struct uda_reader_source *source, struct uda_err *err);
-    /* Labels of item i, of an image of height x width, into `arena`; `scratch` is left as found.
+    /* Labels of item i, of an image of height x width, into `arena`; temporaries stay in `scratch` for the
+     * caller to reset. Not called for an unlabelled list.
      * UDA_FORMAT: wrong size, depth, channels or class, with the pixel. */
     int (*labels)(struct uda_labels *labels, const struct uda_reader_list *list, int64_t i,
                   int64_t height, int64_t width, struct uda_arena *arena,
