@@ -19,6 +19,9 @@
 /* A SIMD vector of `bytes` bytes: `typedef float vf UDA_VECTOR(64);` */
 #define UDA_VECTOR(bytes) __attribute__((vector_size(bytes)))
 
+/* Does this processor have an instruction-set extension ("avx2")? x86 only. */
+#define UDA_CPU_HAS(name) __builtin_cpu_supports(name)
+
 #define UDA_LEN(array) ((int64_t)(sizeof(array) / sizeof((array)[0])))
 
 #endif
