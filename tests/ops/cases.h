@@ -1,0 +1,10 @@
+/* The rows of the case table, one array for each file of src/ops. */
+#ifndef UDA_TESTS_OPS_CASES_H
+#define UDA_TESTS_OPS_CASES_H
+
+#include "tests/ops/harness.h"
+
+extern const struct op_case linear_cases[];
+extern const int64_t linear_case_count;
+
+#endif
