@@ -20,7 +20,7 @@
 struct uda_durable;
 
 /* Checks that `expected_bytes` and a margin of 1 MiB are free (UDA_IO naming path, needed and free MiB;
- * INT64 0 skips the check) and opens the temporary. Owns: the caller, until commit or abort. */
+ * 0 skips the check) and opens the temporary. Owns: the caller, until commit or abort. */
 int uda_durable_begin(struct uda_durable **file, const char *path, int64_t expected_bytes,
                       struct uda_err *err) UDA_MUST_USE;
 

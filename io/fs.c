@@ -1,5 +1,7 @@
 #include "io/fs.h"
 
+#include "io/durable.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -62,67 +64,16 @@ int uda_fs_read(unsigned char **data, size_t *bytes, struct uda_arena *arena, co
     return rc;
 }
 
-static int write_and_sync(int fd, const char *path, const unsigned char *data, size_t bytes,
-                          struct uda_err *err)
-{
-    while (bytes > 0) {
-        size_t piece = bytes < ((size_t)1 << 24) ? bytes : (size_t)1 << 24;
-        ssize_t n = write(fd, data, piece);
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n < 0) {
-            return uda_fail_errno(err, "cannot write '%s'", path);
-        }
-        data += n;
-        bytes -= (size_t)n;
-    }
-    if (fsync(fd) != 0) {
-        return uda_fail_errno(err, "cannot sync '%s'", path);
-    }
-    return 0;
-}
-
-/* Makes a rename in the folder of `path` durable. */
-static int sync_parent(const char *path, struct uda_err *err)
-{
-    struct uda_arena arena = {0};
-    const char *parent = uda_fs_parent(&arena, path);
-    int fd = parent != NULL ? open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-    int rc = 0;
-    if (fd < 0 || (fsync(fd) != 0 && errno != EINVAL)) {
-        rc = uda_fail_errno(err, "cannot sync the folder of '%s'", path);
-    }
-    if (fd >= 0) {
-        (void)close(fd);
-    }
-    uda_arena_finish(&arena);
-    return rc;
-}
-
 int uda_fs_write(const char *path, const void *data, size_t bytes, struct uda_err *err)
 {
-    char temp[4096];
-    int n = snprintf(temp, sizeof temp, "%s.tmp-%ld", path, (long)getpid());
-    if (n < 0 || (size_t)n >= sizeof temp) {
-        return uda_fail(err, UDA_IO, "cannot write '%s': the path is too long", path);
+    struct uda_durable *file = NULL;
+    UDA_TRY(uda_durable_begin(&file, path, (int64_t)bytes, err));
+    int rc = uda_durable_put(file, data, bytes, err);
+    if (rc == 0) {
+        rc = uda_durable_commit(&file, err);
     }
-    int fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (fd < 0) {
-        return uda_fail_errno(err, "cannot create '%s'", temp);
-    }
-    int rc = write_and_sync(fd, path, data, bytes, err);
-    if (close(fd) != 0 && rc == 0) {
-        rc = uda_fail_errno(err, "cannot close '%s'", temp);
-    }
-    if (rc == 0 && rename(temp, path) != 0) {
-        rc = uda_fail_errno(err, "cannot rename '%s' to '%s'", temp, path);
-    }
-    if (rc != 0) {
-        (void)unlink(temp);
-        return rc;
-    }
-    return sync_parent(path, err);
+    uda_durable_abort(&file);
+    return rc;
 }
 
 int uda_fs_mkdirs(const char *path, struct uda_err *err)
