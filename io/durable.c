@@ -32,11 +32,12 @@ static int preflight(const char *path, int64_t expected_bytes, struct uda_err *e
         return uda_fail_errno(err, "'%s': cannot ask for the free space of its folder", path);
     }
     if (expected_bytes > INT64_MAX - MARGIN_BYTES || expected_bytes + MARGIN_BYTES > free_bytes) {
-        return uda_fail(err, UDA_IO,
-                        "'%s': the file needs %.1f MiB but only %.1f MiB are free: make room and run "
-                        "again",
-                        path, ((double)expected_bytes + (double)MARGIN_BYTES) / 1048576.0,
-                        (double)free_bytes / 1048576.0);
+        return uda_fail(
+            err, UDA_IO,
+            "'%s': the file needs %.1f MiB but only %.1f MiB are free: make room and run "
+            "again",
+            path, ((double)expected_bytes + (double)MARGIN_BYTES) / 1048576.0,
+            (double)free_bytes / 1048576.0);
     }
     return 0;
 }
@@ -102,8 +103,10 @@ int uda_durable_commit(struct uda_durable **file, struct uda_err *err)
     }
     f->temp_exists = rc != 0;
     if (rc == 0 && uda_fault_fsync_folder_of(f->path) != 0) {
-        rc = uda_fail_errno(err, "'%s': is written, but its folder cannot be synced and a power "
-                                 "loss may undo it", f->path);
+        rc = uda_fail_errno(err,
+                            "'%s': is written, but its folder cannot be synced and a power "
+                            "loss may undo it",
+                            f->path);
     }
     uda_durable_abort(file);
     return rc;

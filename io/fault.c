@@ -15,10 +15,10 @@
 /* What a power loss would take: bytes of an open file, or a rename whose folder was not synced. */
 struct record {
     enum { FREE, FILE_BYTES, RENAME } kind;
-    int fd;                           /* FILE_BYTES: while open, else -1 */
-    char path[PATH_BYTES];            /* FILE_BYTES: where it is now; RENAME: the new name */
-    char from[PATH_BYTES];            /* RENAME: the old name */
-    char old[PATH_BYTES];             /* RENAME: a link to what the new name held, "" if nothing */
+    int fd;                /* FILE_BYTES: while open, else -1 */
+    char path[PATH_BYTES]; /* FILE_BYTES: where it is now; RENAME: the new name */
+    char from[PATH_BYTES]; /* RENAME: the old name */
+    char old[PATH_BYTES];  /* RENAME: a link to what the new name held, "" if nothing */
     off_t synced_bytes, written_bytes;
 };
 
@@ -174,7 +174,10 @@ int uda_fault_rename(const char *from, const char *to)
     return rc;
 }
 
-int uda_fault_unlink(const char *path) { return injected() ? -1 : unlink(path); }
+int uda_fault_unlink(const char *path)
+{
+    return injected() ? -1 : unlink(path);
+}
 
 /* The folder part of a path, "." when there is none; false when it does not fit. */
 static bool folder_of(char folder[PATH_BYTES], const char *path)
@@ -296,7 +299,10 @@ void uda_fault_power_restore(enum uda_fault_loss loss)
     uda_fault_reset();
 }
 
-bool uda_fault_fired(void) { return state.fired; }
+bool uda_fault_fired(void)
+{
+    return state.fired;
+}
 
 void uda_fault_reset(void)
 {

@@ -45,8 +45,8 @@ void uda_fault_power_cut(int64_t nth);
 
 enum uda_fault_loss {
     UDA_FAULT_LOSE_NOTHING, /* the process was killed: the system still writes everything */
-    UDA_FAULT_LOSE_DATA,    /* power loss: unsynced bytes are gone, unsynced renames happen to be on disk */
-    UDA_FAULT_LOSE_ALL      /* power loss: unsynced bytes and unsynced renames are gone */
+    UDA_FAULT_LOSE_DATA, /* power loss: unsynced bytes are gone, unsynced renames happen to be on disk */
+    UDA_FAULT_LOSE_ALL /* power loss: unsynced bytes and unsynced renames are gone */
 };
 
 /* After a power cut: leaves the files as the loss could, and ends all injection. */

@@ -21,6 +21,30 @@ void uda_store_seal_make(unsigned char seal[UDA_STORE_SEAL_BYTES], size_t image_
 int uda_store_seal_read(unsigned char **image, size_t *image_bytes, struct uda_digest *digest,
                         const char *path, struct uda_err *err) UDA_MUST_USE;
 
+/* ---- store_image.c ---- */
+
+/*
+ * The bytes of a file in memory, of which libhdf5 never holds a copy. While writing, room is reserved
+ * before libhdf5 is called: a larger block waits in `pending` until libhdf5 asks to grow, so that memory
+ * runs out outside of it. The struct must not move while a file is open in it. All zero is empty.
+ */
+struct uda_store_image {
+    unsigned char *data, *pending;
+    size_t bytes; /* used, as libhdf5 last asked for */
+    size_t room, pending_room;
+    bool fixed; /* reading: bytes is the file's size */
+};
+
+/* Makes sure that the image can grow to `bytes` bytes. Memory that is not used costs nothing. */
+int uda_store_image_reserve(struct uda_store_image *image, size_t bytes,
+                            struct uda_err *err) UDA_MUST_USE;
+/* A new file, or the file whose bytes are in data; negative on failure. The caller closes it. */
+hid_t uda_store_image_create(struct uda_store_image *image);
+hid_t uda_store_image_open(struct uda_store_image *image);
+/* After the file is closed: its length as recorded in the superblock; 0 if that is not valid. */
+size_t uda_store_image_end(const struct uda_store_image *image);
+void uda_store_image_finish(struct uda_store_image *image);
+
 /* ---- store_hdf5.c ---- */
 
 /* Silences libhdf5's own printing and its work at exit; call before anything else, any number of times. */
@@ -43,8 +67,7 @@ bool uda_store_name_ok(const char *name);
 
 struct uda_store {
     hid_t file;
-    unsigned char *image;
-    size_t image_bytes;
+    struct uda_store_image image;
     struct uda_digest digest;
     char *path;
 };

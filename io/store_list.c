@@ -38,8 +38,8 @@ static herr_t collect(hid_t root, const char *name, const H5L_info_t *info, void
     }
     if (w->count == w->room) {
         size_t room = w->room == 0 ? 256 : 2 * w->room;
-        char **names = uda_arena_grow(w->arena, w->names, w->room * sizeof *names,
-                                      room * sizeof *names);
+        char **names =
+            uda_arena_grow(w->arena, w->names, w->room * sizeof *names, room * sizeof *names);
         if (names == NULL) {
             w->failed = true;
             return -1;
@@ -99,16 +99,18 @@ static int add_attr(struct attr_list *list, const char *path, hid_t object, hsiz
 {
     char name[256];
     struct uda_store_attr item = {0};
-    hid_t attr = H5Aopen_by_idx(object, ".", H5_INDEX_NAME, H5_ITER_NATIVE, index, H5P_DEFAULT,
-                                H5P_DEFAULT);
+    hid_t attr =
+        H5Aopen_by_idx(object, ".", H5_INDEX_NAME, H5_ITER_NATIVE, index, H5P_DEFAULT, H5P_DEFAULT);
     bool ok = attr >= 0 && H5Aget_name(attr, sizeof name, name) > 0 &&
               uda_store_read_attr(&item, attr, list->arena);
     if (attr >= 0) {
         (void)H5Aclose(attr);
     }
     if (!ok) {
-        return uda_fail(err, UDA_FORMAT, "'%s': an attribute of '/%s' is of a kind this program "
-                                         "does not use", list->store->path, path);
+        return uda_fail(err, UDA_FORMAT,
+                        "'%s': an attribute of '/%s' is of a kind this program "
+                        "does not use",
+                        list->store->path, path);
     }
     if (list->count == list->room) {
         size_t room = list->room == 0 ? 64 : 2 * list->room;

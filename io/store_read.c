@@ -1,67 +1,6 @@
 #include "io/store_internal.h"
 
-#include <stdio.h>
 #include <string.h>
-
-/* ---- file image callbacks: libhdf5 reads in the block that the store owns, without a copy ---- */
-
-static void *image_malloc(size_t bytes, H5FD_file_image_op_t op, void *user)
-{
-    struct uda_store *s = user;
-    (void)op;
-    return bytes <= s->image_bytes ? s->image : NULL;
-}
-
-static void *image_memcpy(void *to, const void *from, size_t bytes, H5FD_file_image_op_t op,
-                          void *user)
-{
-    (void)op;
-    (void)user;
-    return to == from ? to : memcpy(to, from, bytes);
-}
-
-static void *image_realloc(void *block, size_t bytes, H5FD_file_image_op_t op, void *user)
-{
-    (void)block;
-    return image_malloc(bytes, op, user);
-}
-
-static herr_t image_free(void *block, H5FD_file_image_op_t op, void *user)
-{
-    (void)block;
-    (void)op;
-    (void)user;
-    return 0;
-}
-
-static void *user_copy(void *user) { return user; }
-
-static herr_t user_free(void *user)
-{
-    (void)user;
-    return 0;
-}
-
-static hid_t open_image(struct uda_store *s)
-{
-    H5FD_file_image_callbacks_t callbacks = {.image_malloc = image_malloc,
-                                             .image_memcpy = image_memcpy,
-                                             .image_realloc = image_realloc,
-                                             .image_free = image_free,
-                                             .udata_copy = user_copy,
-                                             .udata_free = user_free,
-                                             .udata = s};
-    char name[64]; /* libhdf5 tells open files apart by it */
-    (void)snprintf(name, sizeof name, "/nonexistent/uda4inst-reader/%p", (void *)s);
-    hid_t file = H5I_INVALID_HID, fapl = H5Pcreate(H5P_FILE_ACCESS);
-    if (fapl >= 0 && H5Pset_fapl_core(fapl, (size_t)64 << 10, false) >= 0 &&
-        H5Pset_file_image_callbacks(fapl, &callbacks) >= 0 &&
-        H5Pset_file_image(fapl, s->image, s->image_bytes) >= 0) {
-        file = H5Fopen(name, H5F_ACC_RDONLY, fapl);
-    }
-    (void)H5Pclose(fapl);
-    return file;
-}
 
 int uda_store_open(struct uda_store **store, const char *path, struct uda_err *err)
 {
@@ -74,8 +13,8 @@ int uda_store_open(struct uda_store **store, const char *path, struct uda_err *e
     s->file = H5I_INVALID_HID;
     s->path = (char *)(s + 1);
     memcpy(s->path, path, path_bytes);
-    int rc = uda_store_seal_read(&s->image, &s->image_bytes, &s->digest, path, err);
-    if (rc == 0 && (s->file = open_image(s)) < 0) {
+    int rc = uda_store_seal_read(&s->image.data, &s->image.bytes, &s->digest, path, err);
+    if (rc == 0 && (s->file = uda_store_image_open(&s->image)) < 0) {
         char why[UDA_STORE_WHY_BYTES];
         rc = uda_fail(err, UDA_FORMAT, "'%s': libhdf5 cannot open it: %s", path,
                       uda_store_hdf5_why(why));
@@ -98,15 +37,24 @@ void uda_store_close(struct uda_store **store)
     if (s->file >= 0 && H5Fclose(s->file) < 0) {
         return; /* libhdf5 still refers to the block */
     }
-    uda_free(s->image);
+    uda_store_image_finish(&s->image);
     uda_free(s);
 }
 
-const char *uda_store_path(const struct uda_store *store) { return store->path; }
+const char *uda_store_path(const struct uda_store *store)
+{
+    return store->path;
+}
 
-int64_t uda_store_bytes(const struct uda_store *store) { return (int64_t)store->image_bytes; }
+int64_t uda_store_bytes(const struct uda_store *store)
+{
+    return (int64_t)store->image.bytes;
+}
 
-struct uda_digest uda_store_digest(const struct uda_store *store) { return store->digest; }
+struct uda_digest uda_store_digest(const struct uda_store *store)
+{
+    return store->digest;
+}
 
 /* True if every part of the name is a hard link: soft and external links are never followed. */
 static bool linked(const struct uda_store *s, const char *name)
@@ -170,8 +118,8 @@ static int describe(struct found *f, const struct uda_store *s, const char *name
     struct uda_store_info info = {.type = uda_store_classify(f->type), .count = 1};
     info.item_bytes = f->type < 0 ? 0 : H5Tget_size(f->type);
     if (!known || info.type == UDA_STORE_TYPES || info.item_bytes == 0) {
-        return uda_fail(err, UDA_FORMAT, "'%s': dataset '%s' is of a kind this program does not use",
-                        s->path, name);
+        return uda_fail(err, UDA_FORMAT,
+                        "'%s': dataset '%s' is of a kind this program does not use", s->path, name);
     }
     info.ndim = ndim;
     for (int i = 0; i < ndim; i++) {
@@ -273,8 +221,11 @@ int uda_store_load(void **data, struct uda_store_info *info, const struct uda_st
     if (rc == 0) {
         size_t bytes = (size_t)f.info.count * f.info.item_bytes;
         block = uda_arena_alloc(arena, bytes);
-        rc = block != NULL ? 0 : uda_fail(err, UDA_NOMEM, "'%s': no memory for dataset '%s' of %zu "
-                                                          "bytes", store->path, name, bytes);
+        rc = block != NULL ? 0
+                           : uda_fail(err, UDA_NOMEM,
+                                      "'%s': no memory for dataset '%s' of %zu "
+                                      "bytes",
+                                      store->path, name, bytes);
     }
     if (rc == 0) {
         rc = read_all(block, &f, store, name, err);

@@ -101,7 +101,8 @@ static int check_seal(const unsigned char *seal, int fd, int64_t bytes, const ch
     uint64_t version = get_le(seal + 16, 4), sealed = get_le(seal + 24, 8);
     if (version != VERSION || get_le(seal + 20, 4) != 0) {
         return uda_fail(err, UDA_VERSION,
-                        "'%s': has format version %" PRIu64 ", this program reads version %d: use a "
+                        "'%s': has format version %" PRIu64
+                        ", this program reads version %d: use a "
                         "newer program",
                         path, version, VERSION);
     }
@@ -138,10 +139,11 @@ static int read_sealed(unsigned char **image, size_t *image_bytes, struct uda_di
     int rc = read_at(fd, data, bytes, 0, path, err);
     struct uda_digest sealed = get_digest(seal + 32);
     if (rc == 0 && !uda_digest_equal(uda_digest_of(data, bytes), sealed)) {
-        rc = uda_fail(err, UDA_FORMAT,
-                      "'%s': is damaged: its bytes do not match the digest in its seal: use another "
-                      "copy",
-                      path);
+        rc =
+            uda_fail(err, UDA_FORMAT,
+                     "'%s': is damaged: its bytes do not match the digest in its seal: use another "
+                     "copy",
+                     path);
     }
     if (rc != 0) {
         uda_free(data);

@@ -7,133 +7,27 @@
 #include <time.h>
 #include <unistd.h>
 
-#define INCREMENT_BYTES ((size_t)64 << 10) /* step in which libhdf5 asks for more image */
 #define CHUNK_BYTES ((size_t)4 << 20)
 #define COMPACT_BYTES 512
 /* Upper bounds of what libhdf5 adds around the values; memory reserved but not used costs nothing. */
 #define OBJECT_BYTES ((size_t)32 << 10)
 #define PER_CHUNK_BYTES ((size_t)64)
 
-/*
- * The image lives in `data`. Room is reserved before libhdf5 is called: a larger block waits in
- * `pending` until libhdf5 asks to grow, so that running out of memory happens outside of it.
- */
 struct uda_store_writer {
     hid_t file;
-    unsigned char *data, *pending;
-    size_t data_room, pending_room;
-    size_t data_bytes; /* what libhdf5 last asked for */
-    size_t planned_bytes;
+    struct uda_store_image image;
+    size_t planned_bytes; /* upper bound of the image with all that was put */
     bool failed;
 };
-
-static int out_of_memory(size_t bytes, struct uda_err *err)
-{
-    return uda_fail(err, UDA_NOMEM, "hdf5 image: no memory for %zu bytes", bytes);
-}
 
 static int reserve(struct uda_store_writer *w, size_t more, struct uda_err *err)
 {
     if (more > SIZE_MAX / 8 - w->planned_bytes) {
-        return out_of_memory(more, err);
+        return uda_fail(err, UDA_NOMEM, "hdf5 image: no memory for %zu bytes", more);
     }
-    size_t planned = w->planned_bytes + more;
-    size_t need = (planned / INCREMENT_BYTES + 2) * INCREMENT_BYTES;
-    size_t have = w->data_room > w->pending_room ? w->data_room : w->pending_room;
-    if (need > have) {
-        size_t want = need > 2 * have ? need : 2 * have;
-        unsigned char *block = uda_alloc(want);
-        if (block == NULL) {
-            return out_of_memory(want, err);
-        }
-        uda_free(w->pending);
-        w->pending = block;
-        w->pending_room = want;
-    }
-    w->planned_bytes = planned;
+    UDA_TRY(uda_store_image_reserve(&w->image, w->planned_bytes + more, err));
+    w->planned_bytes += more;
     return 0;
-}
-
-/* ---- file image callbacks: libhdf5 works in our block and leaves it behind when it closes ---- */
-
-static void *image_realloc(void *block, size_t bytes, H5FD_file_image_op_t op, void *user)
-{
-    struct uda_store_writer *w = user;
-    (void)block;
-    (void)op;
-    if (bytes > w->data_room) {
-        if (bytes > w->pending_room) {
-            uda_free(w->pending);
-            w->pending = uda_alloc(bytes);
-            w->pending_room = w->pending == NULL ? 0 : bytes;
-        }
-        if (w->pending == NULL) {
-            return NULL;
-        }
-        if (w->data != NULL) {
-            memcpy(w->pending, w->data, w->data_bytes);
-        }
-        uda_free(w->data);
-        w->data = w->pending;
-        w->data_room = w->pending_room;
-        w->pending = NULL;
-        w->pending_room = 0;
-    }
-    w->data_bytes = bytes;
-    return w->data;
-}
-
-static void *image_malloc(size_t bytes, H5FD_file_image_op_t op, void *user)
-{
-    return image_realloc(NULL, bytes, op, user);
-}
-
-static void *image_memcpy(void *to, const void *from, size_t bytes, H5FD_file_image_op_t op,
-                          void *user)
-{
-    (void)op;
-    (void)user;
-    return to == from ? to : memcpy(to, from, bytes);
-}
-
-static herr_t image_free(void *block, H5FD_file_image_op_t op, void *user)
-{
-    (void)block;
-    (void)op;
-    (void)user;
-    return 0;
-}
-
-static void *user_copy(void *user) { return user; }
-
-static herr_t user_free(void *user)
-{
-    (void)user;
-    return 0;
-}
-
-static hid_t create_file(struct uda_store_writer *w)
-{
-    H5FD_file_image_callbacks_t callbacks = {.image_malloc = image_malloc,
-                                             .image_memcpy = image_memcpy,
-                                             .image_realloc = image_realloc,
-                                             .image_free = image_free,
-                                             .udata_copy = user_copy,
-                                             .udata_free = user_free,
-                                             .udata = w};
-    char name[64]; /* never on disk, but libhdf5 tells open files apart by it */
-    (void)snprintf(name, sizeof name, "/nonexistent/uda4inst-writer/%p", (void *)w);
-    hid_t file = H5I_INVALID_HID, fcpl = H5Pcreate(H5P_FILE_CREATE);
-    hid_t fapl = H5Pcreate(H5P_FILE_ACCESS);
-    if (fapl >= 0 && fcpl >= 0 && H5Pset_obj_track_times(fcpl, false) >= 0 &&
-        H5Pset_fapl_core(fapl, INCREMENT_BYTES, false) >= 0 &&
-        H5Pset_libver_bounds(fapl, H5F_LIBVER_V110, H5F_LIBVER_V110) >= 0 &&
-        H5Pset_file_image_callbacks(fapl, &callbacks) >= 0) {
-        file = H5Fcreate(name, H5F_ACC_TRUNC, fcpl, fapl);
-    }
-    (void)H5Pclose(fapl);
-    (void)H5Pclose(fcpl);
-    return file;
 }
 
 int uda_store_begin(struct uda_store_writer **writer, size_t expected_bytes, struct uda_err *err)
@@ -141,16 +35,14 @@ int uda_store_begin(struct uda_store_writer **writer, size_t expected_bytes, str
     uda_store_hdf5_init();
     struct uda_store_writer *w = uda_calloc(sizeof *w);
     if (w == NULL) {
-        return out_of_memory(sizeof *w, err);
+        return uda_fail(err, UDA_NOMEM, "hdf5: out of memory");
     }
     w->file = H5I_INVALID_HID;
-    int rc = reserve(w, 2 * OBJECT_BYTES, err);
-    if (rc == 0 && expected_bytes > 0) {
-        size_t planned = w->planned_bytes;
-        rc = reserve(w, expected_bytes, err);
-        w->planned_bytes = planned; /* the room is there; each put counts itself */
+    int rc = uda_store_image_reserve(&w->image, expected_bytes, err);
+    if (rc == 0) {
+        rc = reserve(w, 2 * OBJECT_BYTES, err);
     }
-    if (rc == 0 && (w->file = create_file(w)) < 0) {
+    if (rc == 0 && (w->file = uda_store_image_create(&w->image)) < 0) {
         char why[UDA_STORE_WHY_BYTES];
         rc = uda_fail(err, UDA_NOMEM, "hdf5: cannot start a file in memory: %s",
                       uda_store_hdf5_why(why));
@@ -173,8 +65,7 @@ void uda_store_abort(struct uda_store_writer **writer)
     if (w->file >= 0 && H5Fclose(w->file) < 0) {
         return; /* libhdf5 still refers to the block: better lost than freed under it */
     }
-    uda_free(w->data);
-    uda_free(w->pending);
+    uda_store_image_finish(&w->image);
     uda_free(w);
 }
 
@@ -299,8 +190,8 @@ static int put_array(struct uda_store_writer *w, const char *name, const struct 
     }
     UDA_TRY(reserve(w, OBJECT_BYTES + padded + chunks * PER_CHUNK_BYTES, err));
     hid_t dcpl = H5Pcreate(H5P_DATASET_CREATE), set = H5I_INVALID_HID;
-    hid_t space = array->ndim == 0 ? H5Screate(H5S_SCALAR)
-                                   : H5Screate_simple(array->ndim, array->dims, NULL);
+    hid_t space =
+        array->ndim == 0 ? H5Screate(H5S_SCALAR) : H5Screate_simple(array->ndim, array->dims, NULL);
     bool ok = dcpl >= 0 && space >= 0 && set_layout(dcpl, array, chunk);
     if (ok) {
         set = H5Dcreate2(w->file, name, array->disk_type, space, H5P_DEFAULT, dcpl, H5P_DEFAULT);
@@ -413,9 +304,10 @@ int uda_store_put_attr_text(struct uda_store_writer *writer, const char *path, c
     size_t bytes = strlen(value);
     if (bytes > UDA_STORE_MAX_ATTR_TEXT) {
         writer->failed = true;
-        return uda_fail(err, UDA_SHAPE, "hdf5: attribute '%s' of '%s' has %zu bytes, at most %d are "
-                                        "possible: put a dataset", name, path, bytes,
-                        UDA_STORE_MAX_ATTR_TEXT);
+        return uda_fail(err, UDA_SHAPE,
+                        "hdf5: attribute '%s' of '%s' has %zu bytes, at most %d are "
+                        "possible: put a dataset",
+                        name, path, bytes, UDA_STORE_MAX_ATTR_TEXT);
     }
     hid_t type = uda_store_text_type(bytes == 0 ? 1 : bytes);
     int rc = put_attr(writer, path, name, type, type, value, bytes, err);
@@ -464,19 +356,6 @@ int uda_store_put_provenance(struct uda_store_writer *writer, const char *progra
 
 /* ---- commit ---- */
 
-/* The end of file recorded in a version 2 or 3 superblock; 0 if this is not one. */
-static size_t image_end(const unsigned char *image, size_t bytes)
-{
-    uint64_t end = 0;
-    if (bytes < 48 || memcmp(image, "\x89HDF\r\n\x1a\n", 8) != 0 || image[8] < 2 || image[9] != 8) {
-        return 0;
-    }
-    for (int i = 7; i >= 0; i--) {
-        end = end << 8 | image[28 + i];
-    }
-    return end <= bytes ? (size_t)end : 0;
-}
-
 static int close_image(struct uda_store_writer *w, size_t *bytes, struct uda_err *err)
 {
     char why[UDA_STORE_WHY_BYTES];
@@ -488,7 +367,7 @@ static int close_image(struct uda_store_writer *w, size_t *bytes, struct uda_err
                         uda_store_hdf5_why(why));
     }
     w->file = H5I_INVALID_HID;
-    *bytes = image_end(w->data, w->data_bytes);
+    *bytes = uda_store_image_end(&w->image);
     if (*bytes == 0) {
         return uda_fail(err, UDA_FORMAT, "hdf5: the file in memory has no valid superblock");
     }
@@ -503,11 +382,11 @@ int uda_store_commit(struct uda_store_writer **writer, const char *path, struct 
     size_t bytes = 0;
     int rc = close_image(w, &bytes, err);
     if (rc == 0) {
-        uda_store_seal_make(seal, bytes, uda_digest_of(w->data, bytes));
+        uda_store_seal_make(seal, bytes, uda_digest_of(w->image.data, bytes));
         rc = uda_durable_begin(&file, path, (int64_t)(bytes + sizeof seal), err);
     }
     if (rc == 0) {
-        rc = uda_durable_put(file, w->data, bytes, err);
+        rc = uda_durable_put(file, w->image.data, bytes, err);
     }
     if (rc == 0) {
         rc = uda_durable_put(file, seal, sizeof seal, err);
