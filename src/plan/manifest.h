@@ -44,7 +44,7 @@ enum uda_layout {
 enum uda_backbone { UDA_SWIN_TINY, UDA_SWIN_SMALL, UDA_SWIN_BASE, UDA_SWIN_LARGE, UDA_SWIN_CUSTOM };
 enum uda_hold_out_part { UDA_PART_REST, UDA_PART_HELD_OUT };
 enum uda_scene_look { UDA_LOOK_SYNTHETIC, UDA_LOOK_REAL };
-enum uda_schedule_kind { UDA_LR_POLY, UDA_LR_LINEAR, UDA_LR_CONSTANT, UDA_LR_MULTISTEP };
+enum uda_lr_kind { UDA_LR_POLY, UDA_LR_LINEAR, UDA_LR_CONSTANT, UDA_LR_MULTISTEP };
 enum uda_color_kind { UDA_COLOR_NONE, UDA_COLOR_SSD };
 enum uda_protocol { UDA_PROTOCOL_CITYSCAPES, UDA_PROTOCOL_KITTI360, UDA_PROTOCOL_COCO };
 enum uda_weights_of { UDA_OF_STUDENT, UDA_OF_TEACHER };
@@ -114,7 +114,7 @@ struct uda_manifest_recipe {
         double clip; /* largest global L2 norm of the gradient; 0: no clipping */
     } optimizer;
     struct {
-        enum uda_schedule_kind kind;
+        enum uda_lr_kind kind;
         double power; /* poly */
         int64_t warmup_iterations;
         double warmup_factor;
