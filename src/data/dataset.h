@@ -31,7 +31,7 @@ struct uda_dataset_spec {
     bool unlabelled;         /* labels: none; counts are 0 and nothing is dropped */
     int64_t hold_out_count;  /* images drawn by UDA_RNG_SPLIT from hold_out_seed; 0 = none */
     uint64_t hold_out_seed;
-    enum uda_hold part;      /* NONE: the whole split */
+    enum uda_hold hold;      /* NONE: the whole split */
     int64_t limit;           /* first so many images of the part; 0 = all */
     uint32_t class_mask;     /* bit (1 << enum uda_class): what counts as an instance; 0 = all eight */
     bool keep_empty;         /* evaluation: keep images without an instance of the classes */
@@ -67,7 +67,7 @@ struct uda_dataset {
 };
 
 /* One image as stored, with its labels. */
-struct uda_labelled_image {
+struct uda_scene {
     struct uda_image image;
     struct uda_labels labels; /* all eight classes and crowds; count 0 if unlabelled */
     const char *name;         /* borrowed from the data set */
@@ -83,7 +83,7 @@ void uda_dataset_destroy(struct uda_dataset **dataset);
 
 /* Decodes image i and its labels into `arena`; `scratch` is left as found. Threads: safe with arenas of
  * the caller's own. */
-int uda_dataset_load(struct uda_labelled_image *scene, const struct uda_dataset *dataset, int64_t i,
+int uda_dataset_load(struct uda_scene *scene, const struct uda_dataset *dataset, int64_t i,
                      struct uda_arena *arena, struct uda_arena *scratch,
                      struct uda_err *err) UDA_MUST_USE;
 /* Only the labels, without decoding the image. */

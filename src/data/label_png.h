@@ -39,8 +39,23 @@ int uda_label_png_bad(const char *path, uint32_t value, int64_t x, int64_t y, co
 /* An empty list with room for so many items. */
 int uda_reader_items(struct uda_reader_list *list, struct uda_arena *arena, int64_t room,
                      struct uda_err *err) UDA_MUST_USE;
+/* A data set whose files have the same number in several folders. */
+struct uda_reader_folder {
+    const char *image_dir, *image_prefix; /* ROOT/image_dir/image_prefix NAME .png */
+    const char *label_dir, *label_prefix; /* likewise */
+    const char *extra_dir[2], *extra_suffix[2]; /* ROOT/extra_dir/NAME extra_suffix, or NULL */
+};
+
+/* Lists the images of such a data set. UDA_FORMAT: an image without one of its label files. */
+int uda_reader_list_folder(struct uda_reader_list *list, struct uda_arena *arena,
+                           const struct uda_reader_source *source,
+                           const struct uda_reader_folder *folder,
+                           struct uda_err *err) UDA_MUST_USE;
+/* UDA_MANIFEST if a split is named for a format that has none. */
+int uda_reader_no_split(const struct uda_reader_source *source, const char *format,
+                        struct uda_err *err) UDA_MUST_USE;
+
 /* name without suffix; NULL if it does not end in it, or out of memory. */
 char *uda_reader_strip(struct uda_arena *arena, const char *name, const char *suffix) UDA_MUST_USE;
-bool uda_reader_ends(const char *name, const char *suffix);
 
 #endif

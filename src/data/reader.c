@@ -1,5 +1,6 @@
 #include "src/data/reader.h"
 
+#include "io/fs.h"
 #include "io/png.h"
 #include "src/data/label_png.h"
 
@@ -7,7 +8,8 @@
 #include <string.h>
 
 static const struct uda_reader *const readers[] = {
-    &uda_reader_cityscapes,
+    &uda_reader_cityscapes, &uda_reader_kitti360, &uda_reader_urbansyn,
+    &uda_reader_synscapes,  &uda_reader_synthia,  &uda_reader_coco,
 };
 
 const struct uda_reader *uda_reader_find(const char *format)
@@ -79,10 +81,81 @@ char *uda_reader_strip(struct uda_arena *arena, const char *name, const char *su
     return uda_arena_printf(arena, "%.*s", (int)(bytes - tail), name);
 }
 
-bool uda_reader_ends(const char *name, const char *suffix)
+int uda_reader_no_split(const struct uda_reader_source *source, const char *format,
+                        struct uda_err *err)
 {
-    size_t bytes = strlen(name), tail = strlen(suffix);
-    return bytes > tail && strcmp(name + bytes - tail, suffix) == 0;
+    if (source->split != NULL && source->split[0] != '\0') {
+        return uda_fail(err, UDA_MANIFEST, "%s has no split '%s': leave it out and use hold_out",
+                        format, source->split);
+    }
+    return 0;
+}
+
+/* *path = root/dir/file, which must exist. */
+static int label_path(const char **path, struct uda_arena *arena, const char *root, const char *dir,
+                      const char *file, const char *image, struct uda_err *err)
+{
+    char *p = uda_arena_printf(arena, "%s/%s/%s", root, dir, file);
+    if (p == NULL) {
+        return uda_fail(err, UDA_NOMEM, "'%s': out of memory for the list of images", root);
+    }
+    if (!uda_fs_exists(p)) {
+        return uda_fail(err, UDA_FORMAT, "'%s' has no label file '%s'", image, p);
+    }
+    *path = p;
+    return 0;
+}
+
+static int folder_item(struct uda_reader_item *item, struct uda_arena *arena, const char *root,
+                       const char *file, const struct uda_reader_folder *folder, bool unlabelled,
+                       struct uda_err *err)
+{
+    char *stem = uda_reader_strip(arena, file + strlen(folder->image_prefix), ".png");
+    item->name = stem;
+    item->image = uda_arena_printf(arena, "%s/%s/%s", root, folder->image_dir, file);
+    char *label = uda_arena_printf(arena, "%s%s.png", folder->label_prefix, stem != NULL ? stem : "");
+    if (stem == NULL || item->image == NULL || label == NULL) {
+        return uda_fail(err, UDA_NOMEM, "'%s': out of memory for the list of images", root);
+    }
+    if (unlabelled) {
+        return 0;
+    }
+    UDA_TRY(label_path(&item->label, arena, root, folder->label_dir, label, item->image, err));
+    for (int k = 0; k < 2 && folder->extra_dir[k] != NULL; k++) {
+        char *extra = uda_arena_printf(arena, "%s%s", stem, folder->extra_suffix[k]);
+        if (extra == NULL) {
+            return uda_fail(err, UDA_NOMEM, "'%s': out of memory for the list of images", root);
+        }
+        UDA_TRY(label_path(&item->extra[k], arena, root, folder->extra_dir[k], extra, item->image,
+                           err));
+    }
+    return 0;
+}
+
+int uda_reader_list_folder(struct uda_reader_list *list, struct uda_arena *arena,
+                           const struct uda_reader_source *source,
+                           const struct uda_reader_folder *folder, struct uda_err *err)
+{
+    char **names = NULL;
+    int64_t count = 0;
+    const char *dir = uda_fs_join(arena, source->root, folder->image_dir);
+    if (dir == NULL) {
+        return uda_fail(err, UDA_NOMEM, "'%s': out of memory for the list of images", source->root);
+    }
+    UDA_TRY(uda_fs_list(&names, &count, arena, dir, err));
+    UDA_TRY(uda_reader_items(list, arena, count, err));
+    size_t prefix = strlen(folder->image_prefix);
+    for (int64_t i = 0; i < count; i++) {
+        size_t bytes = strlen(names[i]);
+        if (strncmp(names[i], folder->image_prefix, prefix) != 0 || bytes <= prefix + 4 ||
+            strcmp(names[i] + bytes - 4, ".png") != 0) {
+            continue;
+        }
+        UDA_TRY(folder_item(&list->item[list->count], arena, source->root, names[i], folder,
+                            source->unlabelled, err));
+        list->count++;
+    }
+    return uda_reader_sort(list, true, dir, err);
 }
 
 int uda_label_png_read(struct uda_raster *raster, const char *path, const struct uda_label_png *want,

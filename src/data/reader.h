@@ -42,7 +42,8 @@ struct uda_reader_item {
 struct uda_reader_list {
     struct uda_reader_item *item; /* [count], of the arena given to list() */
     int64_t count;
-    void *state; /* the reader's own, freed by finish */
+    const char *annotations; /* coco: the one file with all labels; NULL elsewhere */
+    void *state;             /* the reader's own, freed by finish */
 };
 
 struct uda_reader {

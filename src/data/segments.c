@@ -203,7 +203,6 @@ int uda_segments_extract(struct uda_labels *labels, const uint32_t *key, int64_t
                          int64_t width, uda_segment_describe *describe, void *ctx,
                          struct uda_arena *arena, struct uda_arena *scratch, struct uda_err *err)
 {
-    size_t mark = uda_arena_mark(scratch);
     struct work w = {.scratch = scratch};
     struct uda_labels found = {.height = height, .width = width};
     int rc = 0;
@@ -217,6 +216,5 @@ int uda_segments_extract(struct uda_labels *labels, const uint32_t *key, int64_t
         fill_masks(&found, &w);
         *labels = found;
     }
-    uda_arena_reset(scratch, mark);
     return rc;
 }

@@ -24,7 +24,7 @@ typedef int uda_segment_describe(struct uda_segment *segment, void *ctx, uint32_
                                  int64_t y, struct uda_err *err);
 
 /* key [height, width]; instances in ascending key, id = key. Key 0 is never an object. Passes on what
- * describe returns. Owns: masks in arena; scratch is left as found. */
+ * describe returns. Owns: masks in arena; temporaries stay in scratch for the caller to reset. */
 int uda_segments_extract(struct uda_labels *labels, const uint32_t *key, int64_t height,
                          int64_t width, uda_segment_describe *describe, void *ctx,
                          struct uda_arena *arena, struct uda_arena *scratch,
