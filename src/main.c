@@ -1,5 +1,4 @@
 #include "src/base/log.h"
-#include "src/base/nearest.h"
 #include "src/cmd/cmd.h"
 #include "src/cmd/options.h"
 
