@@ -7,4 +7,7 @@
 extern const struct op_case linear_cases[];
 extern const int64_t linear_case_count;
 
+extern const struct op_case attention_cases[], resample_cases[];
+extern const int64_t attention_case_count, resample_case_count;
+
 #endif

@@ -11,6 +11,8 @@ int main(int argc, char **argv)
         int64_t count;
     } table[] = {
         {linear_cases, linear_case_count},
+        {attention_cases, attention_case_count},
+        {resample_cases, resample_case_count},
     };
     int64_t ran = 0;
     for (int64_t i = 0; i < UDA_LEN(table); i++) {
