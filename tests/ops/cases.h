@@ -6,6 +6,12 @@
 
 extern const struct op_case linear_cases[];
 extern const int64_t linear_case_count;
+extern const struct op_case norm_cases[];
+extern const int64_t norm_case_count;
+extern const struct op_case elementwise_cases[];
+extern const int64_t elementwise_case_count;
+extern const struct op_case layout_cases[];
+extern const int64_t layout_case_count;
 
 extern const struct op_case attention_cases[], resample_cases[];
 extern const int64_t attention_case_count, resample_case_count;

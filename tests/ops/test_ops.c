@@ -11,6 +11,9 @@ int main(int argc, char **argv)
         int64_t count;
     } table[] = {
         {linear_cases, linear_case_count},
+        {norm_cases, norm_case_count},
+        {elementwise_cases, elementwise_case_count},
+        {layout_cases, layout_case_count},
         {attention_cases, attention_case_count},
         {resample_cases, resample_case_count},
     };
