@@ -1,4 +1,5 @@
 #include "src/base/log.h"
+#include "src/base/nearest.h"
 #include "src/cmd/cmd.h"
 #include "src/cmd/options.h"
 

@@ -1,48 +1,13 @@
 #include "src/cmd/options.h"
 
+#include "src/base/nearest.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define NAME_ROOM 64
-
-static int64_t edit_distance(const char *a, const char *b)
-{
-    int64_t row[NAME_ROOM + 1];
-    int64_t n = (int64_t)strlen(a), m = (int64_t)strlen(b);
-    if (m > NAME_ROOM) {
-        return n + m;
-    }
-    for (int64_t j = 0; j <= m; j++) {
-        row[j] = j;
-    }
-    for (int64_t i = 1; i <= n; i++) {
-        int64_t diagonal = row[0];
-        row[0] = i;
-        for (int64_t j = 1; j <= m; j++) {
-            int64_t change = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-            int64_t step = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
-            diagonal = row[j];
-            row[j] = change < step ? change : step;
-        }
-    }
-    return row[m];
-}
-
-const char *uda_nearest(const char *word, const char *const *candidate, int64_t count)
-{
-    const char *best = NULL;
-    int64_t least = (int64_t)strlen(word) / 3 + 2;
-    for (int64_t i = 0; i < count; i++) {
-        int64_t distance = edit_distance(word, candidate[i]);
-        if (distance < least) {
-            least = distance;
-            best = candidate[i];
-        }
-    }
-    return best;
-}
 
 static void print_help(const struct uda_usage *usage)
 {

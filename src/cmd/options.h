@@ -53,7 +53,4 @@ struct uda_usage {
 int uda_options_parse(struct uda_option_list *rest, bool *help, const struct uda_usage *usage,
                       int argc, char **argv, struct uda_err *err) UDA_MUST_USE;
 
-/* The candidate nearest to `word` by edit distance, or NULL if none is near; for "did you mean". */
-const char *uda_nearest(const char *word, const char *const *candidate, int64_t count);
-
 #endif

@@ -1,6 +1,8 @@
 #include "src/cmd/cmd.h"
 
 const struct uda_verb uda_verbs[] = {
+    {"check", "parse and validate a manifest, and look at its data sets", uda_cmd_check},
+    {"evaluate", "average precision of predictions by a benchmark's rules", uda_cmd_evaluate},
     {"version", "version and build of this program", uda_cmd_version},
 };
 

@@ -292,7 +292,7 @@ static int make_masks(struct uda_sample *s, const struct uda_augment_spec *spec,
 }
 
 static int apply(struct uda_sample *sample, const struct uda_augment_spec *spec,
-                 const struct uda_class_map *map, const struct uda_scene *scene,
+                 const struct uda_class_map *map, const struct uda_labelled_image *scene,
                  struct uda_rng *rng, struct uda_arena *arena, struct uda_arena *scratch,
                  struct uda_err *err)
 {
@@ -327,7 +327,7 @@ static int apply(struct uda_sample *sample, const struct uda_augment_spec *spec,
 }
 
 int uda_augment_apply(struct uda_sample *sample, const struct uda_augment_spec *spec,
-                      const struct uda_class_map *map, const struct uda_scene *scene,
+                      const struct uda_class_map *map, const struct uda_labelled_image *scene,
                       struct uda_rng *rng, struct uda_arena *arena, struct uda_arena *scratch,
                       struct uda_err *err)
 {

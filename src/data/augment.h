@@ -71,7 +71,7 @@ int uda_augment_check(const struct uda_augment_spec *spec, struct uda_err *err) 
 /* sample = flip(color(crop(resize(scene)))). Owns: all of sample in `arena`; `scratch` is left as found.
  * UDA_NOMEM; UDA_SHAPE: a resized edge would be below 1 or above 2^15 pixels. */
 int uda_augment_apply(struct uda_sample *sample, const struct uda_augment_spec *spec,
-                      const struct uda_class_map *map, const struct uda_scene *scene,
+                      const struct uda_class_map *map, const struct uda_labelled_image *scene,
                       struct uda_rng *rng, struct uda_arena *arena, struct uda_arena *scratch,
                       struct uda_err *err) UDA_MUST_USE;
 

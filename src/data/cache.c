@@ -5,7 +5,7 @@
 
 struct uda_cache {
     pthread_mutex_t mutex;
-    struct uda_scene **scene; /* [count], NULL = not kept; one block each */
+    struct uda_labelled_image **scene; /* [count], NULL = not kept; one block each */
     int64_t count;
     size_t used_bytes, max_bytes;
 };
@@ -13,7 +13,7 @@ struct uda_cache {
 int uda_cache_create(struct uda_cache **cache, int64_t count, size_t bytes_max, struct uda_err *err)
 {
     struct uda_cache *c = uda_calloc(sizeof *c);
-    struct uda_scene **scene = uda_calloc((size_t)count * sizeof *scene);
+    struct uda_labelled_image **scene = uda_calloc((size_t)count * sizeof *scene);
     if (c == NULL || scene == NULL || pthread_mutex_init(&c->mutex, NULL) != 0) {
         uda_free(scene);
         uda_free(c);
@@ -42,13 +42,13 @@ void uda_cache_destroy(struct uda_cache **cache)
     *cache = NULL;
 }
 
-const struct uda_scene *uda_cache_get(struct uda_cache *cache, int64_t i)
+const struct uda_labelled_image *uda_cache_get(struct uda_cache *cache, int64_t i)
 {
     if (cache == NULL) {
         return NULL;
     }
     (void)pthread_mutex_lock(&cache->mutex);
-    const struct uda_scene *scene = cache->scene[i];
+    const struct uda_labelled_image *scene = cache->scene[i];
     (void)pthread_mutex_unlock(&cache->mutex);
     return scene;
 }
@@ -59,7 +59,7 @@ static size_t mask_bytes(const struct uda_instance *n)
 }
 
 /* Header, then instances, then pixels and masks, in one block. */
-static size_t scene_bytes(const struct uda_scene *scene)
+static size_t scene_bytes(const struct uda_labelled_image *scene)
 {
     size_t bytes = sizeof *scene + (size_t)scene->labels.count * sizeof(struct uda_instance) +
                    (size_t)scene->image.height * (size_t)scene->image.width * 3;
@@ -69,9 +69,9 @@ static size_t scene_bytes(const struct uda_scene *scene)
     return bytes;
 }
 
-static struct uda_scene *copy_scene(const struct uda_scene *scene, size_t bytes)
+static struct uda_labelled_image *copy_scene(const struct uda_labelled_image *scene, size_t bytes)
 {
-    struct uda_scene *copy = uda_alloc(bytes);
+    struct uda_labelled_image *copy = uda_alloc(bytes);
     if (copy == NULL) {
         return NULL;
     }
@@ -92,7 +92,7 @@ static struct uda_scene *copy_scene(const struct uda_scene *scene, size_t bytes)
     return copy;
 }
 
-void uda_cache_put(struct uda_cache *cache, int64_t i, const struct uda_scene *scene)
+void uda_cache_put(struct uda_cache *cache, int64_t i, const struct uda_labelled_image *scene)
 {
     if (cache == NULL) {
         return;
@@ -102,7 +102,7 @@ void uda_cache_put(struct uda_cache *cache, int64_t i, const struct uda_scene *s
     bool room = cache->scene[i] == NULL && bytes <= cache->max_bytes - cache->used_bytes;
     cache->used_bytes += room ? bytes : 0;
     (void)pthread_mutex_unlock(&cache->mutex);
-    struct uda_scene *copy = room ? copy_scene(scene, bytes) : NULL;
+    struct uda_labelled_image *copy = room ? copy_scene(scene, bytes) : NULL;
     if (!room) {
         return;
     }

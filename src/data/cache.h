@@ -4,7 +4,7 @@
  * Invariants: a scene, once put, never changes or moves until destroy; what is kept depends on timing, but what
  * a caller gets equals what it would decode. Threads: all functions but create and destroy are safe.
  *
- *     const struct uda_scene *scene = uda_cache_get(cache, i);
+ *     const struct uda_labelled_image *scene = uda_cache_get(cache, i);
  *     if (scene == NULL) { ...decode...; uda_cache_put(cache, i, &decoded); }
  */
 #ifndef UDA_DATA_CACHE_H
@@ -20,8 +20,8 @@ int uda_cache_create(struct uda_cache **cache, int64_t count, size_t bytes_max,
 void uda_cache_destroy(struct uda_cache **cache);
 
 /* The kept scene or NULL. A NULL cache is allowed. */
-const struct uda_scene *uda_cache_get(struct uda_cache *cache, int64_t i);
+const struct uda_labelled_image *uda_cache_get(struct uda_cache *cache, int64_t i);
 /* Keeps a copy if there is room; otherwise, and when memory is short, nothing happens. */
-void uda_cache_put(struct uda_cache *cache, int64_t i, const struct uda_scene *scene);
+void uda_cache_put(struct uda_cache *cache, int64_t i, const struct uda_labelled_image *scene);
 
 #endif

@@ -209,11 +209,11 @@ int uda_dataset_load_labels(struct uda_labels *labels, const struct uda_dataset 
     return rc;
 }
 
-int uda_dataset_load(struct uda_scene *scene, const struct uda_dataset *dataset, int64_t i,
+int uda_dataset_load(struct uda_labelled_image *scene, const struct uda_dataset *dataset, int64_t i,
                      struct uda_arena *arena, struct uda_arena *scratch, struct uda_err *err)
 {
     const struct uda_dataset_item *item = &dataset->item[i];
-    struct uda_scene out = {.name = item->name, .index = i};
+    struct uda_labelled_image out = {.name = item->name, .index = i};
     UDA_TRY(uda_png_read_rgb(&out.image, arena, item->image_path, err));
     if (out.image.height != item->height || out.image.width != item->width) {
         return uda_fail(err, UDA_FORMAT,

@@ -67,7 +67,7 @@ struct uda_dataset {
 };
 
 /* One image as stored, with its labels. */
-struct uda_scene {
+struct uda_labelled_image {
     struct uda_image image;
     struct uda_labels labels; /* all eight classes and crowds; count 0 if unlabelled */
     const char *name;         /* borrowed from the data set */
@@ -83,7 +83,7 @@ void uda_dataset_destroy(struct uda_dataset **dataset);
 
 /* Decodes image i and its labels into `arena`; `scratch` is left as found. Threads: safe with arenas of
  * the caller's own. */
-int uda_dataset_load(struct uda_scene *scene, const struct uda_dataset *dataset, int64_t i,
+int uda_dataset_load(struct uda_labelled_image *scene, const struct uda_dataset *dataset, int64_t i,
                      struct uda_arena *arena, struct uda_arena *scratch,
                      struct uda_err *err) UDA_MUST_USE;
 /* Only the labels, without decoding the image. */

@@ -93,9 +93,9 @@ static int make_sample(struct uda_sample *sample, struct uda_loader *l, struct s
                        struct walk *walk, int64_t i, struct uda_err *err)
 {
     int64_t index = index_at(walk, l, slot->step * l->spec.batch + i);
-    struct uda_scene decoded = {0};
+    struct uda_labelled_image decoded = {0};
     struct uda_rng rng;
-    const struct uda_scene *scene = uda_cache_get(l->cache, index);
+    const struct uda_labelled_image *scene = uda_cache_get(l->cache, index);
     if (scene == NULL) {
         steady_reset(&slot->scene);
         UDA_TRY(uda_dataset_load(&decoded, l->dataset, index, &slot->scene.arena,

@@ -42,12 +42,19 @@ enum uda_layout {
 };
 
 enum uda_backbone { UDA_SWIN_TINY, UDA_SWIN_SMALL, UDA_SWIN_BASE, UDA_SWIN_LARGE, UDA_SWIN_CUSTOM };
+enum uda_label_use { UDA_LABELS_NONE, UDA_LABELS_FILE };
 enum uda_hold_out_part { UDA_PART_REST, UDA_PART_HELD_OUT };
 enum uda_scene_look { UDA_LOOK_SYNTHETIC, UDA_LOOK_REAL };
-enum uda_schedule_kind { UDA_LR_POLY, UDA_LR_LINEAR, UDA_LR_CONSTANT, UDA_LR_MULTISTEP };
+enum uda_lr_kind { UDA_LR_POLY, UDA_LR_LINEAR, UDA_LR_CONSTANT, UDA_LR_MULTISTEP };
 enum uda_color_kind { UDA_COLOR_NONE, UDA_COLOR_SSD };
-enum uda_protocol { UDA_PROTOCOL_CITYSCAPES, UDA_PROTOCOL_KITTI360, UDA_PROTOCOL_COCO };
+enum uda_protocol {
+    UDA_PROTOCOL_AUTO, /* only in a file: a loaded manifest has one of the others */
+    UDA_PROTOCOL_CITYSCAPES,
+    UDA_PROTOCOL_KITTI360,
+    UDA_PROTOCOL_COCO
+};
 enum uda_weights_of { UDA_OF_STUDENT, UDA_OF_TEACHER };
+enum uda_direction { UDA_S2T, UDA_T2S, UDA_DIRECTIONS };
 enum uda_mix_style { UDA_MIX_ADAPTIVE, UDA_MIX_INSTANCE, UDA_MIX_PATCH };
 enum uda_mix_color { UDA_TRANSFER_LAB, UDA_TRANSFER_NONE };
 enum uda_mix_blur { UDA_BLUR_NONE, UDA_BLUR_ALL, UDA_BLUR_RELEASED };
@@ -55,25 +62,22 @@ enum uda_mix_pairing { UDA_PAIR_RANDOM, UDA_PAIR_FIXED };
 enum uda_no_pseudo { UDA_NO_PSEUDO_TRAIN_SOURCE, UDA_NO_PSEUDO_SKIP };
 enum uda_loss_combine { UDA_COMBINE_WEIGHTED, UDA_COMBINE_BATCH };
 
-struct uda_names {
-    const char **name; /* [count] */
-    int64_t count;
-};
-
 struct uda_ints {
     int64_t *value; /* [count] */
     int64_t count;
 };
 
+struct uda_key; /* src/plan/schema.h */
+
 /* datasets.<name> */
 struct uda_manifest_dataset {
     const char *name;
     enum uda_layout format;
-    const char *root;      /* folder; relative to the current directory unless absolute; NULL for coco */
+    const char *root;      /* folder; relative to the current directory unless absolute; coco: may be NULL */
     const char *images;    /* coco: folder of images, else NULL */
     const char *annotations; /* coco: instances JSON, else NULL */
     const char *split;     /* "train", "val", ... ; "" where the format has no split */
-    bool labels;           /* false: label files are never opened */
+    enum uda_label_use labels; /* none: label files are never opened */
     int64_t limit;         /* first `limit` images after the split and the hold-out; 0: all */
     struct {
         int64_t count; /* images held out by a seeded draw; 0: no hold-out */
@@ -114,7 +118,7 @@ struct uda_manifest_recipe {
         double clip; /* largest global L2 norm of the gradient; 0: no clipping */
     } optimizer;
     struct {
-        enum uda_schedule_kind kind;
+        enum uda_lr_kind kind;
         double power; /* poly */
         int64_t warmup_iterations;
         double warmup_factor;
@@ -140,7 +144,7 @@ struct uda_manifest_recipe {
         double importance; /* share of the most uncertain */
     } points;
     struct {
-        bool s2t, t2s;
+        bool directions[UDA_DIRECTIONS];
         enum uda_mix_style style;
         int64_t min_area, instance_area, patch_margin; /* px */
         double confidence;                             /* keep a teacher instance above this score */
@@ -151,7 +155,7 @@ struct uda_manifest_recipe {
         double ema;      /* largest decay of the teacher */
         double ego_keep; /* drop an instance with less than this share outside the ego car; 0: off */
         struct {
-            struct uda_names classes; /* empty: computed from the source index */
+            bool classes[UDA_CLASSES]; /* none set: computed from the source index */
             int64_t pool;             /* images kept, FIFO; 0: no balancing */
             double share;             /* part of the pool pasted on an image without a rare class */
         } rare;
@@ -227,7 +231,7 @@ struct uda_manifest {
 /*
  * Reads path, merges what it extends and the `key=value` texts in sets, checks everything.
  * report receives one block for each problem ("file:line:col: message", the line, a caret) and stays
- * empty on success; err->text is the first problem and how many there are. Reads YAML files and
+ * empty on success; err->text says how many there are. Reads YAML files and
  * environment variables only, never data sets.
  * Errors: UDA_MANIFEST; UDA_NOMEM.
  */

@@ -1,0 +1,72 @@
+#include "src/base/log.h"
+#include "src/cmd/cmd.h"
+#include "src/cmd/options.h"
+#include "src/stage/executor.h"
+#include "src/stage/stop.h"
+
+#include <stdio.h>
+
+/* RUN when none is given: runs/<name of the manifest>. */
+static const char *default_run(struct uda_arena *arena, const struct uda_manifest *manifest)
+{
+    return uda_arena_printf(arena, "runs/%s", manifest->name);
+}
+
+static int load_and_run(struct uda_arena *arena, const char *path,
+                        const struct uda_option_list *sets, struct uda_run_options *options,
+                        struct uda_err *err)
+{
+    struct uda_manifest *manifest = NULL;
+    struct uda_str report;
+    uda_str_init(&report, arena);
+    int rc = uda_manifest_load(&manifest, arena, path, sets->item, sets->count, &report, err);
+    if (rc != 0) {
+        (void)fputs(report.text, stderr);
+        return rc;
+    }
+    if (options->run_dir == NULL) {
+        options->run_dir = default_run(arena, manifest);
+        if (options->run_dir == NULL) {
+            return uda_fail(err, UDA_NOMEM, "run: out of memory");
+        }
+    }
+    rc = uda_execute(manifest, options, err);
+    if (rc == 0) {
+        uda_log(UDA_LOG_INFO, "run '%s' is complete", options->run_dir);
+    }
+    return rc;
+}
+
+int uda_cmd_run(int argc, char **argv, struct uda_err *err)
+{
+    struct uda_option_list rest, sets = {.count = 0};
+    struct uda_run_options options = {.program_version = UDA_PROGRAM_VERSION, .argc = argc,
+                                      .argv = argv};
+    const char *max_time = NULL;
+    bool help = false;
+    const struct uda_option table[] = {
+        {"--run", UDA_OPTION_TEXT, &options.run_dir, "DIR", "run folder (default runs/<name>)"},
+        {"--set", UDA_OPTION_LIST, &sets, "KEY=VALUE", "overrides a key of the manifest; repeatable"},
+        {"--until", UDA_OPTION_TEXT, &options.until, "STAGE", "stop after this stage, exit code 75"},
+        {"--only", UDA_OPTION_TEXT, &options.only, "STAGE", "run this stage alone"},
+        {"--max-time", UDA_OPTION_TEXT, &max_time, "TIME", "checkpoint and exit 75 after 90s, 15m, 2h"},
+        {"--allow-changed", UDA_OPTION_FLAG, &options.allow_changed, NULL,
+         "continue under a changed manifest; what depends on the change is redone"},
+        {"--stop-after-step", UDA_OPTION_INT, &options.stop_after_step, "N",
+         "behave as if a signal came after step N (for tests)"},
+    };
+    const struct uda_usage usage = {.verb = "run", .arguments = "MANIFEST.yaml [options]",
+                                    .summary = "Starts a run, or continues it where it was.",
+                                    .option = table, .options = UDA_LEN(table), .least = 1, .most = 1};
+    UDA_TRY(uda_options_parse(&rest, &help, &usage, argc, argv, err));
+    if (help) {
+        return 0;
+    }
+    if (max_time != NULL) {
+        UDA_TRY(uda_stop_parse_time(&options.max_seconds, max_time, err));
+    }
+    struct uda_arena arena = {0};
+    int rc = load_and_run(&arena, rest.item[0], &sets, &options, err);
+    uda_arena_finish(&arena);
+    return rc;
+}

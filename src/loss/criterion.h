@@ -1,0 +1,71 @@
+/*
+ * The training loss of Mask2Former (Cheng et al. 2022, section 3.3): for every prediction match queries with targets,
+ * then weighted cross entropy, and binary cross entropy and dice at sampled points of the matched masks.
+ *
+ * Invariants: every draw is a function of (seed, stage, step, image, prediction), so the loss of an image does not depend
+ * on the shard it is computed in. Both normalisers concern the whole batch of a step and are known before the forward
+ * pass (a target is matched whenever there are queries enough), so shards add up to the loss of the batch.
+ *
+ *     struct uda_normaliser norm = {0};
+ *     uda_normaliser_add(&norm, &config, queries, targets, images);          // for every shard of the step
+ *     uda_criterion(&tape, &config, &predictions, targets, &norm, &draws, &losses);
+ *     uda_tape_backward(&tape);                                              // after uda_tape_status
+ */
+#ifndef UDA_LOSS_CRITERION_H
+#define UDA_LOSS_CRITERION_H
+
+#include "src/nn/draws.h"
+#include "src/nn/predictions.h"
+#include "src/ops/ops.h"
+
+struct uda_criterion_config {
+    float class_weight, mask_weight, dice_weight; /* 2, 5, 5: of losses and matching costs */
+    float no_object;                              /* 0.1: weight of unmatched queries in the cross entropy */
+    int64_t points;                               /* 12544 per mask */
+    float oversample;                             /* 3: candidates per point */
+    float importance;                             /* 0.75: share of the most uncertain points */
+};
+
+/* The reference's values. */
+struct uda_criterion_config uda_criterion_defaults(void);
+/* UDA_MANIFEST names a value out of range (weights >= 0, points >= 1, oversample >= 1, importance in 0..1). */
+int uda_criterion_check(const struct uda_criterion_config *config, struct uda_err *err) UDA_MUST_USE;
+
+/* Denominators over all images of a step. */
+struct uda_normaliser {
+    double masks;        /* targets, matched or not; used as at least 1 */
+    double class_weight; /* sum of the cross entropy's weights over all queries */
+};
+/* Adds the share of `images` images. */
+void uda_normaliser_add(struct uda_normaliser *norm, const struct uda_criterion_config *config,
+                        int64_t queries, const struct uda_targets *targets, int64_t images);
+
+/* Unweighted losses, by prediction (decoder order; the last one is the final prediction). */
+struct uda_losses {
+    int predictions;
+    double ce[UDA_PREDICTIONS], mask[UDA_PREDICTIONS], dice[UDA_PREDICTIONS];
+    double total; /* class_weight ce + mask_weight mask + dice_weight dice, summed over predictions */
+};
+/* Adds a shard's losses to a sum that starts as {0}. */
+void uda_losses_add(struct uda_losses *sum, const struct uda_losses *part);
+
+/*
+ * Records the losses of the images in `predictions` as roots of the tape and writes their values. targets [N], masks at
+ * the padded input size. Errors stick to the tape: UDA_SHAPE (a class or size out of range), UDA_NONFINITE (a matching
+ * cost is not a number: training has diverged).
+ */
+void uda_criterion(struct uda_tape *tape, const struct uda_criterion_config *config,
+                   const struct uda_predictions *predictions, const struct uda_targets *targets,
+                   const struct uda_normaliser *norm, const struct uda_draws *draws,
+                   struct uda_losses *losses);
+
+/*
+ * The matching of one prediction for one image, as the criterion does it: query, target [min(Q, M)] sorted by query;
+ * returns the number of pairs. For tests and inspection.
+ */
+int64_t uda_criterion_match(struct uda_tape *tape, const struct uda_criterion_config *config,
+                            const struct uda_predictions *predictions, int prediction, int64_t n,
+                            const struct uda_targets *targets, const struct uda_draws *draws,
+                            int32_t *query, int32_t *target);
+
+#endif

@@ -1,0 +1,61 @@
+/* The table of keys: name, seed, data sets, categories. */
+#include "src/plan/keys.h"
+
+#define DATASET(field) .record = UDA_IN_DATASET, .offset = offsetof(struct uda_manifest_dataset, field)
+
+static const struct uda_key rows[] = {
+    {.path = "name", IN_MANIFEST(name), .type = UDA_KEY_TEXT, .runtime = true,
+     .help = "what the run is called in logs and reports"},
+    {.path = "seed", IN_MANIFEST(seed), .type = UDA_KEY_INT, .kinds = TRAINING,
+     .high = 9007199254740992.0, .def = "1",
+     .help = "every random draw is a function of this number, the stage's name, the step and the sample"},
+
+    {.path = "datasets.*.format", DATASET(format), .type = UDA_KEY_ENUM, .kinds = READING,
+     .allowed = "cityscapes|kitti360|urbansyn|synscapes|synthia|coco",
+     .help = "layout on disk and encoding of the labels"},
+    {.path = "datasets.*.root", DATASET(root), .type = UDA_KEY_PATH, .kinds = READING, .absent = "none",
+     .def = "none",
+     .help = "folder of the data set; relative to the current directory; not needed for coco"},
+    {.path = "datasets.*.images", DATASET(images), .type = UDA_KEY_PATH, .kinds = READING,
+     .absent = "none", .def = "none", .help = "coco only: folder of the images"},
+    {.path = "datasets.*.annotations", DATASET(annotations), .type = UDA_KEY_PATH, .kinds = READING,
+     .absent = "none", .def = "none", .help = "coco only: the instances JSON file"},
+    {.path = "datasets.*.split", DATASET(split), .type = UDA_KEY_TEXT, .kinds = READING,
+     .def = "@train for cityscapes and kitti360, empty otherwise",
+     .help = "sub-folder or frame list: train, val, test"},
+    {.path = "datasets.*.labels", DATASET(labels), .type = UDA_KEY_ENUM, .kinds = READING,
+     .allowed = "none|file", .def = "file",
+     .help = "none: label files are never opened, as for an unlabelled target"},
+    {.path = "datasets.*.limit", DATASET(limit), .type = UDA_KEY_INT, .kinds = READING, .low = 1,
+     .high = 1e9, .absent = "all", .def = "all",
+     .help = "first so many images, after split and hold-out"},
+    {.path = "datasets.*.hold_out.count", DATASET(hold_out.count), .type = UDA_KEY_INT,
+     .kinds = READING, .high = 1e9, .def = "0",
+     .help = "images set aside by a seeded draw; 0: none"},
+    {.path = "datasets.*.hold_out.seed", DATASET(hold_out.seed), .type = UDA_KEY_INT,
+     .kinds = READING, .high = 4294967295.0, .def = "0", .help = "seed of that draw"},
+    {.path = "datasets.*.hold_out.part", DATASET(hold_out.part), .type = UDA_KEY_ENUM,
+     .kinds = READING, .allowed = "rest|held_out", .def = "rest",
+     .help = "which side this data set is: the rest, or the images set aside"},
+    {.path = "datasets.*.scenes.style", DATASET(scenes.style), .type = UDA_KEY_ENUM,
+     .kinds = READING, .allowed = "synthetic|real", .def = "synthetic",
+     .help = "look of the drawn street scenes"},
+    {.path = "datasets.*.scenes.count", DATASET(scenes.count), .type = UDA_KEY_INT,
+     .kinds = READING, .high = 1e6, .def = "0",
+     .help = "scenes to draw into root when it is missing; 0: never draw"},
+    {.path = "datasets.*.scenes.seed", DATASET(scenes.seed), .type = UDA_KEY_INT, .kinds = READING,
+     .high = 4294967295.0, .def = "1", .help = "seed of the scenes"},
+    {.path = "datasets.*.scenes.height", DATASET(scenes.height), .type = UDA_KEY_INT,
+     .kinds = READING, .low = 32, .high = 4096, .unit = "px", .def = "96",
+     .help = "height of a scene"},
+    {.path = "datasets.*.scenes.width", DATASET(scenes.width), .type = UDA_KEY_INT,
+     .kinds = READING, .low = 32, .high = 8192, .unit = "px", .def = "192",
+     .help = "width of a scene"},
+
+    {.path = "categories.*", .record = UDA_IN_CATEGORY,
+     .offset = offsetof(struct uda_manifest_category, has), .type = UDA_KEY_SET,
+     .kinds = ALL_KINDS, .least = 1, .most = UDA_CLASSES, .allowed = UDA_CLASS_WORDS,
+     .help = "classes of one group; stages with for_each: category run once for each group"},
+};
+
+const struct uda_key_section uda_keys_of_data = {rows, UDA_LEN(rows)};

@@ -1,0 +1,248 @@
+#include "src/stage/run_folder.h"
+
+#include "io/fs.h"
+#include "io/json.h"
+#include "io/store.h"
+#include "src/base/log.h"
+#include "src/stage/checkpoint.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define MANIFEST_BYTES ((size_t)16 << 20)
+
+/* The keys in which the folder's manifest and this one differ, if results could. */
+static int compare(const struct uda_manifest *manifest, const char *resolved, bool allow,
+                   struct uda_arena *arena, struct uda_err *err)
+{
+    struct uda_manifest *old = NULL;
+    struct uda_str report, diff;
+    uda_str_init(&report, arena);
+    uda_str_init(&diff, arena);
+    struct uda_err why = {0};
+    if (uda_manifest_load(&old, arena, resolved, NULL, 0, &report, &why) != 0) {
+        if (allow) {
+            uda_log(UDA_LOG_WARN, "'%s' cannot be read (%s): continuing as allowed", resolved, why.text);
+            return 0;
+        }
+        return uda_fail(err, UDA_MANIFEST, "'%s' cannot be read (%s): use another --run folder, or --allow-changed",
+                        resolved, why.text);
+    }
+    int64_t changed = uda_manifest_diff(&diff, old, manifest, true);
+    UDA_TRY(uda_str_status(&diff, err));
+    if (changed == 0) {
+        return 0;
+    }
+    uda_log(UDA_LOG_WARN, "the manifest has changed since this run began:\n%s", diff.text);
+    if (allow) {
+        return 0;
+    }
+    return uda_fail(err, UDA_MANIFEST,
+                    "%lld keys differ from those this run folder was made with: use another --run folder, or "
+                    "--allow-changed to redo what depends on them", (long long)changed);
+}
+
+int uda_run_folder_open(const struct uda_manifest *manifest, const struct uda_run_options *options,
+                        struct uda_err *err)
+{
+    struct uda_arena arena = {0};
+    const char *resolved = uda_fs_join(&arena, options->run_dir, "resolved.yaml");
+    const char *verbatim = uda_fs_join(&arena, options->run_dir, "manifest.yaml");
+    const char *stages = uda_fs_join(&arena, options->run_dir, "stages");
+    struct uda_str text;
+    uda_str_init(&text, &arena);
+    int rc = 0;
+    if (resolved == NULL || verbatim == NULL || stages == NULL) {
+        rc = uda_fail(err, UDA_NOMEM, "run folder: out of memory");
+    }
+    if (rc == 0 && uda_fs_exists(resolved)) {
+        rc = compare(manifest, resolved, options->allow_changed, &arena, err);
+    }
+    if (rc == 0) {
+        rc = uda_fs_mkdirs(stages, err);
+    }
+    if (rc == 0) {
+        rc = uda_fs_write(verbatim, manifest->text, manifest->text_bytes, err);
+    }
+    if (rc == 0) {
+        uda_manifest_resolved(&text, manifest);
+        rc = uda_str_status(&text, err);
+    }
+    if (rc == 0) {
+        rc = uda_fs_write(resolved, text.text, text.bytes, err);
+    }
+    uda_arena_finish(&arena);
+    return rc;
+}
+
+/* Digest of what a file says: of an HDF5 file without its provenance, of any other file every byte. */
+static int file_digest(char hex[UDA_DIGEST_TEXT_BYTES], const char *path, struct uda_err *err)
+{
+    size_t length = strlen(path);
+    struct uda_digest digest = {0};
+    int rc = 0;
+    if (length > 3 && strcmp(path + length - 3, ".h5") == 0) {
+        struct uda_store *store = NULL;
+        rc = uda_store_open(&store, path, err);
+        if (rc == 0) {
+            rc = uda_store_content_digest(&digest, store, err);
+        }
+        uda_store_close(&store);
+    } else {
+        struct uda_arena arena = {0};
+        unsigned char *data = NULL;
+        size_t bytes = 0;
+        rc = uda_fs_read(&data, &bytes, &arena, path, (size_t)1 << 40, err);
+        if (rc == 0) {
+            digest = uda_digest_of(data, bytes);
+        }
+        uda_arena_finish(&arena);
+    }
+    uda_digest_text(hex, digest);
+    return rc;
+}
+
+int uda_run_folder_done(const char *dir, const struct uda_plan_stage *stage, int64_t step,
+                        const char *const *file, int64_t files, struct uda_err *err)
+{
+    struct uda_arena arena = {0};
+    struct uda_str text;
+    uda_str_init(&text, &arena);
+    char hex[UDA_DIGEST_TEXT_BYTES];
+    uda_digest_text(hex, stage->fingerprint);
+    uda_str_add(&text, "{\n  \"stage\": ");
+    uda_str_json(&text, stage->name);
+    uda_str_add(&text, ",\n  \"fingerprint\": \"%s\",\n  \"step\": %lld,\n  \"files\": {", hex,
+                (long long)step);
+    int rc = 0;
+    for (int64_t i = 0; i < files && rc == 0; i++) {
+        const char *path = uda_fs_join(&arena, dir, file[i]);
+        rc = path == NULL ? uda_fail(err, UDA_NOMEM, "run folder: out of memory")
+                          : file_digest(hex, path, err);
+        uda_str_add(&text, "%s\n    ", i == 0 ? "" : ",");
+        uda_str_json(&text, file[i]);
+        uda_str_add(&text, ": \"%s\"", hex);
+    }
+    uda_str_add(&text, "\n  }\n}\n");
+    const char *done = uda_fs_join(&arena, dir, "DONE");
+    if (rc == 0) {
+        rc = uda_str_status(&text, err);
+    }
+    if (rc == 0) {
+        rc = done == NULL ? uda_fail(err, UDA_NOMEM, "run folder: out of memory")
+                          : uda_fs_write(done, text.text, text.bytes, err);
+    }
+    uda_arena_finish(&arena);
+    return rc;
+}
+
+/* Reads dir/DONE: -1 none or damaged, 0 another fingerprint, 1 this one. */
+static int read_done(int64_t *step, const char *dir, const char *fingerprint,
+                     struct uda_arena *arena)
+{
+    const char *path = uda_fs_join(arena, dir, "DONE");
+    if (path == NULL || !uda_fs_exists(path)) {
+        return -1;
+    }
+    struct uda_err why = {0};
+    struct uda_json *root = NULL;
+    if (uda_json_read(&root, path, &why) != 0) {
+        uda_log(UDA_LOG_WARN, "%s: the stage will be looked at again", why.text);
+        return -1;
+    }
+    const char *text = uda_json_text(uda_json_get(root, "fingerprint"));
+    int answer = text != NULL && strcmp(text, fingerprint) == 0 ? 1 : 0;
+    *step = uda_json_integer(uda_json_get(root, "step"), 0);
+    const struct uda_json *files = uda_json_get(root, "files"), *value = NULL;
+    const char *name = NULL;
+    for (void *i = uda_json_next(files, NULL, &name, &value); i != NULL && answer == 1;
+         i = uda_json_next(files, i, &name, &value)) {
+        const char *file = uda_fs_join(arena, dir, name);
+        if (file == NULL || !uda_fs_exists(file)) {
+            uda_log(UDA_LOG_WARN, "'%s/%s' is gone: the stage is not done", dir, name);
+            answer = -1;
+        }
+    }
+    uda_json_destroy(&root);
+    return answer;
+}
+
+enum uda_plan_status uda_run_folder_look(int64_t *step, const char *run_dir,
+                                         const struct uda_plan_stage *stage)
+{
+    struct uda_arena arena = {0};
+    char fingerprint[UDA_DIGEST_TEXT_BYTES];
+    uda_digest_text(fingerprint, stage->fingerprint);
+    enum uda_plan_status status = UDA_PLAN_PENDING;
+    const char *dir = uda_fs_join(&arena, run_dir, stage->dir);
+    *step = 0;
+    if (dir != NULL && uda_fs_is_dir(dir)) {
+        int done = read_done(step, dir, fingerprint, &arena);
+        if (done >= 0) {
+            status = done == 1 ? UDA_PLAN_DONE : UDA_PLAN_STALE;
+        } else {
+            char found[UDA_DIGEST_TEXT_BYTES] = "";
+            if (uda_checkpoint_newest_fingerprint(found, step, dir)) {
+                status = strcmp(found, fingerprint) == 0 ? UDA_PLAN_PARTIAL : UDA_PLAN_STALE;
+            }
+        }
+    }
+    uda_arena_finish(&arena);
+    return status;
+}
+
+int uda_run_folder_set_aside(const char *run_dir, const struct uda_plan_stage *stage,
+                             struct uda_err *err)
+{
+    struct uda_arena arena = {0};
+    const char *dir = uda_fs_join(&arena, run_dir, stage->dir);
+    int rc = dir == NULL ? uda_fail(err, UDA_NOMEM, "run folder: out of memory") : 0;
+    for (int n = 1; rc == 0; n++) {
+        const char *aside = uda_arena_printf(&arena, "%s.old-%d", dir, n);
+        if (aside == NULL) {
+            rc = uda_fail(err, UDA_NOMEM, "run folder: out of memory");
+        } else if (!uda_fs_exists(aside)) {
+            if (rename(dir, aside) != 0) {
+                rc = uda_fail_errno(err, "cannot move '%s' to '%s'", dir, aside);
+            } else {
+                uda_log(UDA_LOG_INFO, "%s: made under other settings, kept as '%s'", stage->name, aside);
+            }
+            break;
+        }
+    }
+    uda_arena_finish(&arena);
+    return rc;
+}
+
+int uda_run_folder_join_metrics(const char *run_dir, const struct uda_plan *plan,
+                                struct uda_err *err)
+{
+    struct uda_arena arena = {0};
+    struct uda_str all;
+    uda_str_init(&all, &arena);
+    int rc = 0;
+    for (int64_t i = 0; i < plan->count && rc == 0; i++) {
+        const char *relative = uda_fs_join(&arena, plan->stage[i].dir, "metrics.jsonl");
+        const char *path = relative == NULL ? NULL : uda_fs_join(&arena, run_dir, relative);
+        unsigned char *data = NULL;
+        size_t bytes = 0;
+        if (path == NULL) {
+            rc = uda_fail(err, UDA_NOMEM, "run folder: out of memory");
+        } else if (uda_fs_exists(path)) {
+            rc = uda_fs_read(&data, &bytes, &arena, path, (size_t)1 << 40, err);
+            if (rc == 0) {
+                uda_str_put(&all, (const char *)data, bytes);
+            }
+        }
+    }
+    const char *joined = uda_fs_join(&arena, run_dir, "metrics.jsonl");
+    if (rc == 0) {
+        rc = uda_str_status(&all, err);
+    }
+    if (rc == 0) {
+        rc = joined == NULL ? uda_fail(err, UDA_NOMEM, "run folder: out of memory")
+                            : uda_fs_write(joined, all.text, all.bytes, err);
+    }
+    uda_arena_finish(&arena);
+    return rc;
+}

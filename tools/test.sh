@@ -1,0 +1,7 @@
+#!/bin/sh
+# Installs what is missing, builds, and runs every default test.
+set -eu
+cd "$(dirname "$0")/.."
+tools/build.sh
+python3 tools/lint/layers.py
+meson test -C build --print-errorlogs
