@@ -86,6 +86,21 @@ static void draw_glass(const struct uda_view *view, const struct uda_frame *fram
     }
 }
 
+/* The mirrors of the hidden flank, which the cabin covers, or those of the visible one. */
+static void draw_mirrors(const struct uda_view *view, const struct uda_frame *frame,
+                         const struct uda_prism *body, float u, float belt, float half_width,
+                         struct uda_rgb rgb, bool hidden)
+{
+    for (int side = -1; side <= 1; side += 2) {
+        bool seen = uda_prism_visible(view, frame, body, side > 0 ? body->n : body->n + 1);
+        if (seen != hidden) {
+            struct uda_vec at =
+                uda_frame_point(frame, u - 0.15f, (half_width + 0.06f) * (float)side, belt + 0.07f);
+            uda_draw_ball(view, at, 0.1f, 0.08f, uda_rgb_scale(rgb, 0.9f));
+        }
+    }
+}
+
 void uda_draw_car(struct uda_brush *brush, const struct uda_item *item)
 {
     const struct uda_view *view = brush->view;
@@ -115,19 +130,15 @@ void uda_draw_car(struct uda_brush *brush, const struct uda_item *item)
                               .w_low = half_width * 0.94f,
                               .w_high = half_width * (kind == 3 ? 0.88f : 0.74f)};
     float radius = kind >= 2 ? 0.35f : 0.32f, axle = half - 0.78f;
-    struct uda_rgb shade = {20, 20, 24};
     uda_draw_wheel_back(view, &frame, -axle, half_width - 0.03f, radius);
     uda_draw_wheel_back(view, &frame, axle, half_width - 0.03f, radius);
     uda_prism_draw(view, &frame, &body, rgb);
     draw_ends(view, &frame, &body, rgb);
     draw_flanks(view, &frame, &body, half, belt, rgb);
+    draw_mirrors(view, &frame, &body, foot1, belt, half_width, rgb, true);
     uda_prism_draw(view, &frame, &cabin, rgb);
     draw_glass(view, &frame, &cabin, glass, kind == 3 && uda_rng_uniform(rng) < 0.5f);
     uda_draw_wheel_face(view, &frame, &body, -axle, half_width + 0.01f, radius, rim);
     uda_draw_wheel_face(view, &frame, &body, axle, half_width + 0.01f, radius, rim);
-    for (int side = -1; side <= 1; side += 2) {
-        struct uda_vec mirror = uda_frame_point(&frame, foot1 - 0.15f,
-                                                (half_width + 0.06f) * (float)side, belt + 0.07f);
-        uda_draw_ball(view, mirror, 0.1f, 0.08f, side > 0 ? rgb : uda_rgb_mix(rgb, shade, 0.2f));
-    }
+    draw_mirrors(view, &frame, &body, foot1, belt, half_width, rgb, false);
 }

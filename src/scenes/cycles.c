@@ -71,7 +71,7 @@ void uda_draw_bicycle(struct uda_brush *brush, const struct uda_item *item)
     }
     uda_draw_ball(view, uda_frame_point(&frame, axle - 0.06f, 0, 0.84f * k), 0.05f, 0.05f,
                   (struct uda_rgb){250, 245, 210});
-    uda_draw_ball(view, uda_frame_point(&frame, -axle - radius * 0.8f, 0, 0.66f * k), 0.045f,
+    uda_draw_ball(view, uda_frame_point(&frame, -axle - radius * 0.62f, 0, radius * 1.8f), 0.045f,
                   0.045f, (struct uda_rgb){215, 20, 20});
 }
 

@@ -79,8 +79,8 @@ void uda_item_shadow(const struct uda_view *view, const struct uda_item *item)
     bool round = item->kind == UDA_ITEM_TREE;
     float half_u = round ? 1.4f : item->length * 0.5f, half_v = round ? 1.4f : item->width * 0.5f;
     uda_view_haze(view, item->z);
-    for (int layer = 0; layer < 3; layer++) {
-        float grow = 0.95f + 0.09f * (float)layer;
+    for (int layer = 0; layer < 6; layer++) {
+        float grow = 0.93f + 0.045f * (float)layer;
         struct uda_vec p[16];
         for (int64_t i = 0; i < 16; i++) {
             struct uda_point unit = uda_circle(4 * i + 2);
@@ -90,7 +90,7 @@ void uda_item_shadow(const struct uda_view *view, const struct uda_item *item)
             p[i] = uda_frame_point(&frame, square * half_u * grow, upright * half_v * grow, 0.0f);
         }
         struct uda_paint paint = uda_paint_flat((struct uda_rgb){12, 12, 18});
-        paint.alpha = 0.22f;
+        paint.alpha = 0.12f;
         paint.silent = true;
         uda_draw_polygon(view, p, 16, &paint);
     }

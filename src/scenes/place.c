@@ -9,15 +9,15 @@ struct share {
 };
 
 static const struct share shares[] = {
-    {UDA_ITEM_PERSON, {0.25f, 0.29f}},
-    {UDA_ITEM_CAR, {0.27f, 0.25f}},
+    {UDA_ITEM_PERSON, {0.24f, 0.28f}},
+    {UDA_ITEM_CAR, {0.31f, 0.27f}},
     {UDA_ITEM_BICYCLE, {0.10f, 0.11f}},
-    {UDA_ITEM_RIDER_BICYCLE, {0.10f, 0.13f}},
-    {UDA_ITEM_TRUCK, {0.065f, 0.06f}},
-    {UDA_ITEM_BUS, {0.065f, 0.05f}},
-    {UDA_ITEM_TRAIN, {0.05f, 0.025f}},
-    {UDA_ITEM_MOTORCYCLE, {0.05f, 0.045f}},
-    {UDA_ITEM_RIDER_MOTORCYCLE, {0.045f, 0.035f}},
+    {UDA_ITEM_RIDER_BICYCLE, {0.085f, 0.115f}},
+    {UDA_ITEM_TRUCK, {0.06f, 0.055f}},
+    {UDA_ITEM_BUS, {0.06f, 0.055f}},
+    {UDA_ITEM_TRAIN, {0.045f, 0.025f}},
+    {UDA_ITEM_MOTORCYCLE, {0.035f, 0.03f}},
+    {UDA_ITEM_RIDER_MOTORCYCLE, {0.035f, 0.03f}},
 };
 
 static int class_of(enum uda_item_kind kind)
@@ -165,7 +165,7 @@ static bool try_place(struct uda_crowd *crowd, struct uda_street *street,
     t = style == UDA_SCENE_REAL ? t * (0.55f + 0.45f * t)
                                 : t; /* the real style has more far objects */
     uda_item_shape(&item, style, rng);
-    float near_y = below * (0.25f + 0.7f * t);
+    float near_y = below * (style == UDA_SCENE_REAL ? 0.27f + 0.68f * t : 0.34f + 0.61f * t);
     float most_y = 0.62f * (float)view->canvas->height * view->eye / item.height;
     if (item.height > 2.5f && near_y > most_y) {
         near_y = most_y * (0.6f + 0.4f * t);

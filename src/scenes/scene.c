@@ -34,11 +34,11 @@ int64_t uda_scene_least_px(int64_t height, int64_t width)
     return least < 4 ? 4 : least;
 }
 
-int uda_scene_label_id(const struct uda_scene *scene, uint16_t value)
+int uda_scene_label_id(const struct uda_drawing *drawing, uint16_t value)
 {
     if (value >= UDA_SCENE_OBJECT) {
         int64_t i = value - UDA_SCENE_OBJECT;
-        return i < scene->objects ? uda_classes[scene->object[i].cls].label_id : UDA_STUFF_VOID;
+        return i < drawing->objects ? uda_classes[drawing->object[i].cls].label_id : UDA_STUFF_VOID;
     }
     return value == UDA_STUFF_LANE ? UDA_STUFF_ROAD : value;
 }
@@ -149,18 +149,18 @@ static void drop_hidden(struct work *work)
 }
 
 /* Objects that are left get the numbers 0, 1, ... in the order of the crowd; the map is renumbered. */
-static void number_objects(struct uda_scene *scene, struct work *work)
+static void number_objects(struct uda_drawing *drawing, struct work *work)
 {
     uint16_t to[UDA_SCENE_ITEMS];
-    scene->objects = 0;
+    drawing->objects = 0;
     for (int64_t i = 0; i < work->crowd.count; i++) {
         const struct uda_item *item = &work->crowd.item[i];
         to[i] = UDA_STUFF_VOID;
-        if (item->cls < 0 || item->dropped || scene->objects == UDA_SCENE_OBJECTS) {
+        if (item->cls < 0 || item->dropped || drawing->objects == UDA_SCENE_OBJECTS) {
             continue;
         }
-        to[i] = (uint16_t)(UDA_SCENE_OBJECT + scene->objects);
-        scene->object[scene->objects++] =
+        to[i] = (uint16_t)(UDA_SCENE_OBJECT + drawing->objects);
+        drawing->object[drawing->objects++] =
             (struct uda_scene_object){.cls = (enum uda_class)item->cls,
                                       .partner = item->partner,
                                       .whole_px = work->whole_px[i],
@@ -169,9 +169,9 @@ static void number_objects(struct uda_scene *scene, struct work *work)
                                       .x1 = -1,
                                       .y1 = -1};
     }
-    for (int64_t k = 0; k < scene->objects; k++) {
-        int64_t p = scene->object[k].partner;
-        scene->object[k].partner = p >= 0 ? (int64_t)to[p] - UDA_SCENE_OBJECT : -1;
+    for (int64_t k = 0; k < drawing->objects; k++) {
+        int64_t p = drawing->object[k].partner;
+        drawing->object[k].partner = p >= 0 ? (int64_t)to[p] - UDA_SCENE_OBJECT : -1;
     }
     for (int64_t y = 0; y < work->spec->height; y++) {
         for (int64_t x = 0; x < work->spec->width; x++) {
@@ -183,7 +183,7 @@ static void number_objects(struct uda_scene *scene, struct work *work)
             if (*value < UDA_SCENE_OBJECT) {
                 continue;
             }
-            struct uda_scene_object *o = &scene->object[*value - UDA_SCENE_OBJECT];
+            struct uda_scene_object *o = &drawing->object[*value - UDA_SCENE_OBJECT];
             o->area_px++;
             o->x0 = x < o->x0 ? x : o->x0;
             o->x1 = x > o->x1 ? x : o->x1;
@@ -212,7 +212,7 @@ static void draw_all(struct work *work)
     uda_lens_texture(&work->view, &work->street, work->spec);
 }
 
-int uda_scene_draw(struct uda_scene *scene, struct uda_arena *arena,
+int uda_scene_draw(struct uda_drawing *drawing, struct uda_arena *arena,
                    const struct uda_scene_spec *spec, int64_t index, struct uda_err *err)
 {
     if (spec->height < UDA_SCENE_LEAST_SIDE || spec->width < UDA_SCENE_LEAST_SIDE ||
@@ -226,7 +226,7 @@ int uda_scene_draw(struct uda_scene *scene, struct uda_arena *arena,
                         (long long)index);
     }
     size_t pixels = (size_t)spec->height * (size_t)spec->width;
-    struct uda_scene s = {.image = {.height = spec->height, .width = spec->width}};
+    struct uda_drawing s = {.image = {.height = spec->height, .width = spec->width}};
     s.image.rgb = uda_arena_alloc(arena, pixels * 3);
     s.map = uda_arena_alloc(arena, pixels * sizeof *s.map);
     size_t mark = uda_arena_mark(arena);
@@ -248,20 +248,20 @@ int uda_scene_draw(struct uda_scene *scene, struct uda_arena *arena,
     s.horizon_px = work->view.horizon;
     s.eye_m = work->view.eye;
     uda_arena_reset(arena, mark);
-    *scene = s;
+    *drawing = s;
     return 0;
 }
 
 int uda_scene_labels(struct uda_labels *labels, struct uda_arena *arena,
-                     const struct uda_scene *scene, struct uda_err *err)
+                     const struct uda_drawing *drawing, struct uda_err *err)
 {
-    struct uda_labels l = {.height = scene->image.height, .width = scene->image.width};
-    l.instance = uda_arena_calloc(arena, (size_t)(scene->objects + 1) * sizeof *l.instance);
+    struct uda_labels l = {.height = drawing->image.height, .width = drawing->image.width};
+    l.instance = uda_arena_calloc(arena, (size_t)(drawing->objects + 1) * sizeof *l.instance);
     if (l.instance == NULL) {
         return uda_fail(err, UDA_NOMEM, "labels of a scene: out of memory");
     }
-    for (int64_t i = 0; i < scene->objects; i++) {
-        const struct uda_scene_object *o = &scene->object[i];
+    for (int64_t i = 0; i < drawing->objects; i++) {
+        const struct uda_scene_object *o = &drawing->object[i];
         int64_t h = o->y1 - o->y0 + 1, w = o->x1 - o->x0 + 1;
         uint8_t *mask = uda_arena_alloc(arena, (size_t)h * (size_t)w);
         if (mask == NULL) {
@@ -270,7 +270,7 @@ int uda_scene_labels(struct uda_labels *labels, struct uda_arena *arena,
         for (int64_t y = 0; y < h; y++) {
             for (int64_t x = 0; x < w; x++) {
                 mask[y * w + x] =
-                    scene->map[(o->y0 + y) * l.width + o->x0 + x] == UDA_SCENE_OBJECT + i;
+                    drawing->map[(o->y0 + y) * l.width + o->x0 + x] == UDA_SCENE_OBJECT + i;
             }
         }
         l.instance[l.count++] = (struct uda_instance){.id = i + 1,

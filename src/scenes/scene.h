@@ -10,9 +10,9 @@
  * (smaller ones are not drawn at all); a rider and the two-wheeler below are two objects.
  *
  *     struct uda_scene_spec spec = {.style = UDA_SCENE_SYNTHETIC, .seed = 1, .height = 96, .width = 192, .gap = 0.4f};
- *     struct uda_scene scene;
- *     UDA_TRY(uda_scene_draw(&scene, &arena, &spec, 17, err));
- *     scene.image.rgb ...  uda_scene_label_id(&scene, scene.map[y * width + x])
+ *     struct uda_drawing d;
+ *     UDA_TRY(uda_scene_draw(&d, &arena, &spec, 17, err));
+ *     d.image.rgb ...  uda_scene_label_id(&d, d.map[y * width + x])
  */
 #ifndef UDA_SCENES_SCENE_H
 #define UDA_SCENES_SCENE_H
@@ -65,7 +65,7 @@ struct uda_scene_object {
     int64_t x0, y0, x1, y1; /* inclusive box of the visible part */
 };
 
-struct uda_scene {
+struct uda_drawing {
     struct uda_image image;
     uint16_t *map; /* [height, width] */
     struct uda_scene_object object[UDA_SCENE_OBJECTS];
@@ -85,15 +85,15 @@ int64_t uda_scene_least_px(int64_t height, int64_t width);
  * Draws scene `index` (0..2^32-1). The memory of image and map belongs to the arena; scratch memory is given back.
  * Errors: UDA_SHAPE for sizes out of range, UDA_NOMEM.
  */
-int uda_scene_draw(struct uda_scene *scene, struct uda_arena *arena,
+int uda_scene_draw(struct uda_drawing *drawing, struct uda_arena *arena,
                    const struct uda_scene_spec *spec, int64_t index,
                    struct uda_err *err) UDA_MUST_USE;
 
 /* Cityscapes label id of a map value: 0..33. */
-int uda_scene_label_id(const struct uda_scene *scene, uint16_t value);
+int uda_scene_label_id(const struct uda_drawing *drawing, uint16_t value);
 
 /* The objects as labels with cut masks; ids are 1 + object index. Memory: arena. Errors: UDA_NOMEM. */
 int uda_scene_labels(struct uda_labels *labels, struct uda_arena *arena,
-                     const struct uda_scene *scene, struct uda_err *err) UDA_MUST_USE;
+                     const struct uda_drawing *drawing, struct uda_err *err) UDA_MUST_USE;
 
 #endif

@@ -15,7 +15,7 @@ static struct uda_digest digest_of(const struct uda_scene_spec *spec, int64_t in
 {
     struct uda_arena arena = {0};
     struct uda_err err = {0};
-    struct uda_scene scene;
+    struct uda_drawing scene;
     struct uda_digest d[2] = {{0, 0}, {0, 0}};
     CHECK_OK(uda_scene_draw(&scene, &arena, spec, index, &err), &err);
     size_t pixels = (size_t)spec->height * (size_t)spec->width;
@@ -38,7 +38,7 @@ static void test_repeatable(void)
 }
 
 /* Recounts the map: areas, boxes, whole numbering, known stuff only. */
-static void check_labels(const struct uda_scene *scene, const struct uda_scene_spec *spec)
+static void check_labels(const struct uda_drawing *scene, const struct uda_scene_spec *spec)
 {
     int64_t area[UDA_SCENE_OBJECTS] = {0};
     for (int64_t p = 0; p < spec->height * spec->width; p++) {
@@ -72,7 +72,7 @@ static void test_labels(void)
         struct uda_err err = {0};
         int64_t seen[UDA_CLASSES] = {0}, total = 0, scenes = 150;
         for (int64_t i = 0; i < scenes; i++) {
-            struct uda_scene scene;
+            struct uda_drawing scene;
             struct uda_labels labels;
             CHECK_OK(uda_scene_draw(&scene, &arena, &spec, i, &err), &err);
             check_labels(&scene, &spec);
@@ -102,7 +102,7 @@ static void test_sizes(void)
         for (int64_t k = 0; k < 8; k++) {
             struct uda_scene_spec spec =
                 spec_of((enum uda_scene_style)(k % UDA_SCENE_STYLES), sizes[i][0], sizes[i][1]);
-            struct uda_scene scene;
+            struct uda_drawing scene;
             struct uda_err err = {0};
             CHECK_OK(uda_scene_draw(&scene, &arena, &spec, k, &err), &err);
             check_labels(&scene, &spec);
@@ -112,7 +112,7 @@ static void test_sizes(void)
     static const int64_t bad[][2] = {{0, 0}, {-4, 64}, {15, 64}, {64, 100000}};
     for (int64_t i = 0; i < UDA_LEN(bad); i++) {
         struct uda_scene_spec spec = spec_of(UDA_SCENE_REAL, bad[i][0], bad[i][1]);
-        struct uda_scene scene;
+        struct uda_drawing scene;
         struct uda_err err = {0};
         CHECK(uda_scene_draw(&scene, &arena, &spec, 0, &err) == UDA_SHAPE);
     }
