@@ -4,6 +4,7 @@ const struct uda_verb uda_verbs[] = {
     {"check", "parse and validate a manifest, and look at its data sets", uda_cmd_check},
     {"evaluate", "average precision of predictions by a benchmark's rules", uda_cmd_evaluate},
     {"scenes", "labelled procedural street scenes in a data set's own layout", uda_cmd_scenes},
+    {"inspect", "what is in a file; verify it; compare two", uda_cmd_inspect},
     {"version", "version and build of this program", uda_cmd_version},
 };
 
