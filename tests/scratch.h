@@ -32,6 +32,13 @@ static inline void scratch_path(char path[SCRATCH_BYTES], const char *dir, const
     }
 }
 
+/* A committed file below tests/data, whose place the environment variable UDA_TEST_DATA tells. */
+static inline void scratch_data(char path[SCRATCH_BYTES], const char *name)
+{
+    const char *base = getenv("UDA_TEST_DATA");
+    scratch_path(path, base == NULL ? "tests/data" : base, name);
+}
+
 /* Number of entries; removes them if asked. */
 static inline int scratch_entries(const char *dir, int remove_them)
 {

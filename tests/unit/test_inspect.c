@@ -53,11 +53,12 @@ static const char *inspect(int *rc, struct uda_arena *arena, const char *a, cons
 
 int main(void)
 {
-    char a[SCRATCH_BYTES], b[SCRATCH_BYTES], c[SCRATCH_BYTES];
+    char a[SCRATCH_BYTES], b[SCRATCH_BYTES], c[SCRATCH_BYTES], kinds[SCRATCH_BYTES];
     struct uda_arena arena = {0};
     int rc = 0;
     scratch_make(dir);
     scratch_path(a, dir, "a.h5");
+    scratch_data(kinds, "io/kinds.safetensors");
     scratch_path(b, dir, "b.h5");
     scratch_path(c, dir, "c.h5");
     write_store(a, 3, 7, "1.0.0");
@@ -84,9 +85,9 @@ int main(void)
     CHECK(rc == UDA_FORMAT);
     (void)inspect(&rc, &arena, a, "--dif", c);
     CHECK(rc == UDA_MANIFEST);
-    (void)inspect(&rc, &arena, UDA_TEST_DATA "/io/kinds.safetensors", "--verify", NULL);
+    (void)inspect(&rc, &arena, kinds, "--verify", NULL);
     CHECK(rc == UDA_MANIFEST);
-    text = inspect(&rc, &arena, UDA_TEST_DATA "/io/kinds.safetensors", NULL, NULL);
+    text = inspect(&rc, &arena, kinds, NULL, NULL);
     CHECK(rc == 0 && strstr(text, "c.bf16") != NULL && strstr(text, "BF16 [3]") != NULL);
     uda_arena_finish(&arena);
     scratch_remove(dir);
