@@ -1,4 +1,4 @@
-#include "kernels/cpu/cpu.h"
+#include "kernels/cpu/vmath.h"
 
 #include "src/base/err.h"
 
@@ -11,38 +11,6 @@
 #define AREAS 32
 /* Stands for minus infinity: below every score that is allowed, and its differences are finite. */
 #define FORBIDDEN (-1e30f)
-
-static UDA_ALWAYS_INLINE vf select_lanes(vi where, vf a, vf b)
-{
-    vi ai, bi;
-    memcpy(&ai, &a, sizeof ai);
-    memcpy(&bi, &b, sizeof bi);
-    ai = (ai & where) | (bi & ~where);
-    memcpy(&a, &ai, sizeof a);
-    return a;
-}
-
-/* exp(x) for x <= 88 to 2 ulp; 0 below -87; NaN stays. 2^n e^r with |r| <= ln2 / 2, Taylor to r^7 / 5040. */
-static UDA_ALWAYS_INLINE vf exp_lanes(vf x)
-{
-    const float magic = 0x1.8p23f;
-    vf clamped = select_lanes(x < -87.0f, vf_set(-87.0f), x);
-    vf shifted = clamped * 0x1.715476p0f + magic, n = shifted - magic;
-    vf r = clamped - n * 0x1.62e4p-1f - n * 0x1.7f7d1cp-20f;
-    vf p = r * (1.0f / 5040) + 1.0f / 720;
-    p = p * r + 1.0f / 120;
-    p = p * r + 1.0f / 24;
-    p = p * r + 1.0f / 6;
-    p = p * r + 0.5f;
-    p = p * r + 1.0f;
-    p = p * r + 1.0f;
-    vi bits;
-    memcpy(&bits, &shifted, sizeof bits);
-    bits = (bits - (0x4b400000 - 127)) << 23;
-    vf power;
-    memcpy(&power, &bits, sizeof power);
-    return select_lanes(x < -87.0f, vf_set(0.0f), p * power);
-}
 
 static const int32_t lane_bit[16] = {1,     1 << 1, 1 << 2,  1 << 3,  1 << 4,  1 << 5,
                                      1 << 6, 1 << 7, 1 << 8,  1 << 9,  1 << 10, 1 << 11,
@@ -60,17 +28,6 @@ static UDA_ALWAYS_INLINE vi forbidden_lanes(const uint32_t *mask, int64_t j, int
     return (((vi){0} + (int32_t)(bits & 0xffff)) & lane) != 0;
 }
 
-static UDA_ALWAYS_INLINE float largest_lane(vf v)
-{
-    float lane[UDA_LANES], most;
-    memcpy(lane, &v, sizeof lane);
-    most = lane[0];
-    for (int i = 1; i < UDA_LANES; i++) {
-        most = lane[i] > most ? lane[i] : most;
-    }
-    return most;
-}
-
 /* A row of scores becomes exp(scale s - top) with the new running maximum; returns exp(old top - new top). */
 static float softmax_row(float *s, int64_t keys, const uint32_t *mask, float scale, float *top,
                          float *sum)
@@ -79,20 +36,20 @@ static float softmax_row(float *s, int64_t keys, const uint32_t *mask, float sca
     for (int64_t j = 0; j < keys; j += UDA_LANES) {
         vf x = vf_load(s + j) * scale;
         if (mask != NULL || keys - j < UDA_LANES) {
-            x = select_lanes(forbidden_lanes(mask, j, keys), vf_set(FORBIDDEN), x);
+            x = vf_select(forbidden_lanes(mask, j, keys), vf_set(FORBIDDEN), x);
         }
         vf_store(s + j, x);
-        most = select_lanes(x > most, x, most);
+        most = vf_max(x, most);
     }
-    float new_top = largest_lane(most);
+    float new_top = vf_largest(most);
     vf total = vf_set(0.0f);
     for (int64_t j = 0; j < keys; j += UDA_LANES) {
         vf x = vf_load(s + j);
-        vf p = select_lanes(x == FORBIDDEN, vf_set(0.0f), exp_lanes(x - new_top));
+        vf p = vf_select(x == FORBIDDEN, vf_set(0.0f), vf_exp(x - new_top));
         vf_store(s + j, p);
         total += p;
     }
-    vf rescale = exp_lanes(vf_set(*top - new_top));
+    vf rescale = vf_exp(vf_set(*top - new_top));
     *sum = *sum * rescale[0] + vf_sum(total);
     *top = new_top;
     return rescale[0];
@@ -201,9 +158,9 @@ static void gradient_row(float *s, float *dp, int64_t keys, const uint32_t *mask
                          float lse, float delta)
 {
     for (int64_t j = 0; j < keys; j += UDA_LANES) {
-        vf p = exp_lanes(vf_load(s + j) * scale - lse);
+        vf p = vf_exp(vf_load(s + j) * scale - lse);
         if (mask != NULL || keys - j < UDA_LANES) {
-            p = select_lanes(forbidden_lanes(mask, j, keys), vf_set(0.0f), p);
+            p = vf_select(forbidden_lanes(mask, j, keys), vf_set(0.0f), p);
         }
         vf_store(s + j, p);
         vf_store(dp + j, p * (vf_load(dp + j) - delta) * scale);

@@ -15,6 +15,7 @@ int main(int argc, char **argv)
         {elementwise_cases, elementwise_case_count},
         {layout_cases, layout_case_count},
         {attention_cases, attention_case_count},
+        {deform_cases, deform_case_count},
         {resample_cases, resample_case_count},
     };
     int64_t ran = 0;
