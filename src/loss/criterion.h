@@ -22,8 +22,8 @@ struct uda_criterion_config {
     float class_weight, mask_weight, dice_weight; /* 2, 5, 5: of losses and matching costs */
     float no_object;                              /* 0.1: weight of unmatched queries in the cross entropy */
     int64_t points;                               /* 12544 per mask */
-    float oversample;                             /* 3: candidates per point */
-    float importance;                             /* 0.75: share of the most uncertain points */
+    double oversample;                            /* 3: candidates per point */
+    double importance;                            /* 0.75: share of the most uncertain points */
 };
 
 /* The reference's values. */
