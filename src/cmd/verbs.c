@@ -2,6 +2,7 @@
 
 const struct uda_verb uda_verbs[] = {
     {"check", "parse and validate a manifest, and look at its data sets", uda_cmd_check},
+    {"plan", "the stages in order, what they read and write, and what is done", uda_cmd_plan},
     {"evaluate", "average precision of predictions by a benchmark's rules", uda_cmd_evaluate},
     {"scenes", "labelled procedural street scenes in a data set's own layout", uda_cmd_scenes},
     {"inspect", "what is in a file; verify it; compare two", uda_cmd_inspect},

@@ -6,7 +6,7 @@
 
 static const struct uda_key rows[] = {
     {.path = "model.backbone", MODEL(backbone), .type = UDA_KEY_ENUM, .kinds = READING,
-     .allowed = "swin-tiny|swin-small|swin-base|swin-large|custom", .def = "swin-tiny",
+     .allowed = "swin-t|swin-s|swin-b|swin-l|custom", .def = "swin-t",
      .help = "Swin transformer by name; custom: embed_dim, depths, heads and window are given"},
     {.path = "model.embed_dim", MODEL(embed_dim), .type = UDA_KEY_INT, .kinds = READING, .low = 4,
      .high = 1024, .def = PRESET, .help = "channels of the first Swin stage; doubled at each of the next three"},
@@ -26,9 +26,9 @@ static const struct uda_key rows[] = {
     {.path = "model.mask_dim", MODEL(mask_dim), .type = UDA_KEY_INT, .kinds = READING, .low = 8,
      .high = 4096, .def = "@hidden_dim", .help = "channels of the mask features"},
     {.path = "model.encoder_layers", MODEL(encoder_layers), .type = UDA_KEY_INT, .kinds = READING,
-     .low = 1, .high = 64, .def = "6", .help = "deformable attention layers of the pixel decoder"},
+     .low = 1, .high = 16, .def = "6", .help = "deformable attention layers of the pixel decoder"},
     {.path = "model.decoder_layers", MODEL(decoder_layers), .type = UDA_KEY_INT, .kinds = READING,
-     .low = 1, .high = 64, .def = "9",
+     .low = 1, .high = 15, .def = "9",
      .help = "masked attention layers; they take 1/32, 1/16 and 1/8 in turn"},
     {.path = "model.attention_heads", MODEL(attention_heads), .type = UDA_KEY_INT,
      .kinds = READING, .low = 1, .high = 64, .def = "8",

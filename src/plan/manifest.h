@@ -88,6 +88,7 @@ struct uda_manifest_dataset {
         int64_t count; /* scenes to draw when the root is missing; 0: never draw */
         int64_t seed, height, width;
         enum uda_scene_look style;
+        double gap; /* strength of the real style's gap, 0..1 */
     } scenes;
 };
 

@@ -9,10 +9,10 @@ static const struct {
     const char *name;
     int64_t embed_dim, depths[4], heads[4], window;
 } presets[] = {
-    [UDA_SWIN_TINY] = {"swin-tiny", 96, {2, 2, 6, 2}, {3, 6, 12, 24}, 7},
-    [UDA_SWIN_SMALL] = {"swin-small", 96, {2, 2, 18, 2}, {3, 6, 12, 24}, 7},
-    [UDA_SWIN_BASE] = {"swin-base", 128, {2, 2, 18, 2}, {4, 8, 16, 32}, 12},
-    [UDA_SWIN_LARGE] = {"swin-large", 192, {2, 2, 18, 2}, {6, 12, 24, 48}, 12},
+    [UDA_SWIN_TINY] = {"swin-t", 96, {2, 2, 6, 2}, {3, 6, 12, 24}, 7},
+    [UDA_SWIN_SMALL] = {"swin-s", 96, {2, 2, 18, 2}, {3, 6, 12, 24}, 7},
+    [UDA_SWIN_BASE] = {"swin-b", 128, {2, 2, 18, 2}, {4, 8, 16, 32}, 12},
+    [UDA_SWIN_LARGE] = {"swin-l", 192, {2, 2, 18, 2}, {6, 12, 24, 48}, 12},
 };
 
 static const char *four(struct uda_arena *arena, const int64_t v[4])

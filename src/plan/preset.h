@@ -9,7 +9,7 @@
 
 /*
  * The default of a row whose def begins with '@', as YAML in the arena, and what it follows from
- * ("default of swin-tiny"). record is the one the row is read into; keys above it in the table are
+ * ("default of swin-t"). record is the one the row is read into; keys above it in the table are
  * already there. NULL: there is none, the key must be given.
  */
 const char *uda_preset_default(const char **origin, struct uda_arena *arena,
