@@ -1,7 +1,24 @@
-/* Arguments of the window kernels. */
+/* Arguments of the window attention. */
 #ifndef UDA_KERNELS_ARGS_WINDOW_H
 #define UDA_KERNELS_ARGS_WINDOW_H
 
 #include "src/base/compiler.h"
+
+/*
+ * Shifted-window attention as uda_window_attention of src/ops/ops.h says; n = window^2 tokens a window, d = D / heads.
+ * qkv [N,H,W,3D], qkv_bias [3D], table [(2 window - 1)^2, heads].
+ * fwd: writes y [N,H,W,D] and log_sums [N, windows, heads, n], the logarithm of each row's sum of exponentials.
+ * bwd: recomputes the probabilities from log_sums; reads dy; dqkv (+)=, dbias [3D] (+)= the padded tokens' share (the q
+ * third gets 0), dtable (+)= sums of dS over windows in fixed chunks, in order. dqkv, dbias, dtable may be NULL.
+ */
+struct uda_window_attention_args {
+    struct uda_workspace ws;
+    int64_t N, H, W, D, heads, window, shift;
+    const float *qkv, *qkv_bias, *table;
+    float *y, *log_sums;
+    const float *saved_log_sums, *dy;
+    float *dqkv, *dbias, *dtable;
+    bool add_dqkv, add_dbias, add_dtable;
+};
 
 #endif

@@ -12,6 +12,8 @@ extern const struct op_case elementwise_cases[];
 extern const int64_t elementwise_case_count;
 extern const struct op_case layout_cases[];
 extern const int64_t layout_case_count;
+extern const struct op_case window_cases[];
+extern const int64_t window_case_count;
 
 extern const struct op_case attention_cases[], deform_cases[], resample_cases[];
 extern const int64_t attention_case_count, deform_case_count, resample_case_count;

@@ -14,6 +14,7 @@ int main(int argc, char **argv)
         {norm_cases, norm_case_count},
         {elementwise_cases, elementwise_case_count},
         {layout_cases, layout_case_count},
+        {window_cases, window_case_count},
         {attention_cases, attention_case_count},
         {deform_cases, deform_case_count},
         {resample_cases, resample_case_count},
