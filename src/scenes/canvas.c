@@ -73,8 +73,9 @@ struct outline {
 };
 
 /*
- * Spans of the lines y = offset + step * s for s in first..last-1: low[s - first] and high[s - first].
- * An edge covers the lines with top <= y < bottom, so that shapes that share an edge neither overlap nor leave a gap.
+ * Spans of the lines y = offset + step * s for s in first..last-1: low[s - first] and high[s -
+ * first]. An edge covers the lines with top <= y < bottom, so that shapes that share an edge
+ * neither overlap nor leave a gap.
  */
 static void walk(struct uda_canvas *canvas, const struct outline *o, int64_t offset, int64_t step,
                  int64_t first, int64_t last)

@@ -1,9 +1,9 @@
 /*
  * The rasteriser of the scenes: convex shapes into a colour buffer and an id map.
  *
- * Colour is anti-aliased (four sub-rows, exact in x to 1/256 px); the id map takes the id wherever the centre of
- * the pixel lies inside, so that ids never mix. Vertices are rounded to 1/256 px and edges are walked with integer
- * arithmetic: the same shapes give the same bytes on every machine.
+ * Colour is anti-aliased (four sub-rows, exact in x to 1/256 px); the id map takes the id wherever
+ * the centre of the pixel lies inside, so that ids never mix. Vertices are rounded to 1/256 px and
+ * edges are walked with integer arithmetic: the same shapes give the same bytes on every machine.
  *
  * Invariants: later shapes cover earlier ones. A canvas without a colour buffer draws ids only.
  *
@@ -24,7 +24,8 @@ struct uda_rgb {
     float r, g, b;
 };
 
-/* Position in pixels, x right, y down; (0, 0) is the corner of the first pixel, (0.5, 0.5) its centre. */
+/* Position in pixels, x right, y down; (0, 0) is the corner of the first pixel, (0.5, 0.5) its
+ * centre. */
 struct uda_point {
     float x, y;
 };

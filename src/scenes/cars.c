@@ -24,7 +24,8 @@ static void body_of(struct uda_prism *body, float half, float belt, float half_w
         .w_high = half_width};
 }
 
-/* Lamps, plate and grille on the ends of the body: strips 1 (front), 2 (bonnet edge) and 6 (rear). */
+/* Lamps, plate and grille on the ends of the body: strips 1 (front), 2 (bonnet edge) and 6
+ * (rear). */
 static void draw_ends(const struct uda_view *view, const struct uda_frame *frame,
                       const struct uda_prism *body, struct uda_rgb rgb)
 {

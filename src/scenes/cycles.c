@@ -1,9 +1,11 @@
-/* Bicycles and motorcycles: wheels with filled discs (as annotators mark them), tubes, and some bodywork. */
+/* Bicycles and motorcycles: wheels with filled discs (as annotators mark them), tubes, and some
+ * bodywork. */
 #include "src/scenes/items.h"
 
 #include "src/scenes/maths.h"
 
-/* Tyre as a ring of tubes around a translucent disc of spokes; turned by `steer` turns about the upright axis. */
+/* Tyre as a ring of tubes around a translucent disc of spokes; turned by `steer` turns about the
+ * upright axis. */
 static void draw_wheel(const struct uda_view *view, const struct uda_frame *frame, float u,
                        float radius, float tyre, float spokes, struct uda_rgb rim)
 {

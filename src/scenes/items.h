@@ -1,8 +1,8 @@
 /*
  * What stands in a scene, and how each kind is drawn.
  *
- * An item is a place, a heading and the number of a random stream for its looks; drawing it twice gives the same
- * shapes, so that ids can be drawn first to see what is visible.
+ * An item is a place, a heading and the number of a random stream for its looks; drawing it twice
+ * gives the same shapes, so that ids can be drawn first to see what is visible.
  *
  * Invariants: dimensions are known before drawing (uda_item_shape), for spacing, shadows and depth.
  */

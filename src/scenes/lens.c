@@ -184,7 +184,7 @@ void uda_lens_expose(uint8_t *rgb, float *scratch, const struct uda_view *view,
     struct exposure e;
     float sigma = 0.0f, rows = (float)height;
     choose(&e, &sigma, spec->gap, rng);
-    /* blur is a share of the picture, but optics and pixels both matter: the square root of the scale */
+    /* optics blur a share of the picture, the sensor some pixels: in between, the square root */
     blur(canvas->rgb, scratch, height, width, sigma * uda_sqrt(rows / 96.0f));
     for (int64_t y = 0; y < height; y++) {
         float w = ((float)y + 0.5f) / rows * 2.0f - 1.0f;

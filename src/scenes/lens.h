@@ -1,8 +1,10 @@
 /*
- * From flat colours to a photograph: the texture of surfaces, then what optics, light and the sensor do to it.
+ * From flat colours to a photograph: the texture of surfaces, then what optics, light and the
+ * sensor do to it.
  *
- * Both styles have clouds and grain of the ground; the real style adds strong texture, blur, a warm or cold cast,
- * gamma, exposure, a light gradient, vignetting, haze near the horizon and noise, all scaled by gap.
+ * Both styles have clouds and grain of the ground; the real style adds strong texture, blur, a warm
+ * or cold cast, gamma, exposure, a light gradient, vignetting, haze near the horizon and noise, all
+ * scaled by gap.
  */
 #ifndef UDA_SCENES_LENS_H
 #define UDA_SCENES_LENS_H

@@ -1,6 +1,6 @@
 /*
- * Arithmetic of the scenes that gives the same bits everywhere: plain float operations, no library functions
- * (sqrt is exact by IEEE 754). The layer is compiled without contraction of a*b+c.
+ * Arithmetic of the scenes that gives the same bits everywhere: plain float operations, no library
+ * functions (sqrt is exact by IEEE 754). The layer is compiled without contraction of a*b+c.
  */
 #ifndef UDA_SCENES_MATHS_H
 #define UDA_SCENES_MATHS_H

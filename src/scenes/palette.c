@@ -27,7 +27,8 @@ struct uda_rgb uda_palette_grey(float value)
 static struct uda_rgb muted(struct uda_rng *rng)
 {
     static const float hues[6] = {0.0f, 0.06f, 0.14f, 0.33f, 0.58f, 0.63f};
-    float hue = hues[uda_rng_below(rng, 6)] + uda_rng_range(rng, -0.02f, 0.02f);
+    float hue = hues[uda_rng_below(rng, 6)];
+    hue += uda_rng_range(rng, -0.02f, 0.02f);
     float saturation = uda_rng_range(rng, 0.35f, 0.75f);
     return uda_rgb_hsv(hue, saturation, uda_rng_range(rng, 0.25f, 0.75f));
 }

@@ -1,6 +1,6 @@
 /*
- * Colours of the two styles. Synthetic: flat and saturated, every hue. Real: mostly grey, white and black vehicles,
- * muted clothes, brownish walls.
+ * Colours of the two styles. Synthetic: flat and saturated, every hue. Real: mostly grey, white and
+ * black vehicles, muted clothes, brownish walls.
  */
 #ifndef UDA_SCENES_PALETTE_H
 #define UDA_SCENES_PALETTE_H

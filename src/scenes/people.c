@@ -12,7 +12,8 @@ struct dress {
 static struct dress draw_dress(struct uda_brush *brush)
 {
     struct uda_rng *rng = &brush->rng;
-    struct dress d = {.skin = uda_palette_skin(rng), .hair = uda_palette_hair(rng)};
+    struct dress d = {.skin = uda_palette_skin(rng)};
+    d.hair = uda_palette_hair(rng);
     d.top = uda_palette_cloth(rng, brush->style);
     bool jeans = uda_rng_uniform(rng) < 0.45f;
     d.legs = uda_palette_cloth(rng, brush->style);
@@ -69,7 +70,7 @@ static void draw_head(const struct uda_view *view, const struct uda_frame *frame
 static void draw_trunk(const struct uda_view *view, const struct uda_frame *frame,
                        const float hip[2], const float shoulder[2], float k, const struct dress *d)
 {
-    float wide = 0.125f * k * d->girth, narrow = 0.095f * k * d->girth;
+    float wide = 0.105f * k * d->girth, narrow = 0.095f * k * d->girth;
     struct uda_vec corner[4] = {uda_frame_point(frame, hip[0], -narrow, hip[1]),
                                 uda_frame_point(frame, hip[0], narrow, hip[1]),
                                 uda_frame_point(frame, shoulder[0], wide, shoulder[1]),
@@ -100,7 +101,7 @@ static void draw_leg(const struct uda_view *view, const struct uda_frame *frame,
 static void draw_arm(const struct uda_view *view, const struct uda_frame *frame, int side,
                      float swing, float k, const struct dress *d)
 {
-    float v = 0.215f * k * d->girth * (float)side;
+    float v = 0.195f * k * d->girth * (float)side;
     struct uda_vec shoulder = uda_frame_point(frame, 0.02f, v * 0.9f, 1.42f * k);
     struct uda_vec elbow = uda_frame_point(frame, swing * 0.4f * k, v * 1.05f, 1.14f * k);
     struct uda_vec hand = uda_frame_point(frame, (swing + 0.1f) * k, v, 0.9f * k);

@@ -2,7 +2,8 @@
 
 #include "src/scenes/maths.h"
 
-/* Share of each thing among the objects to place; a rider comes with its two-wheeler. {synthetic, real} */
+/* Share of each thing among the objects to place; a rider comes with its two-wheeler. {synthetic,
+ * real} */
 struct share {
     enum uda_item_kind kind;
     float weight[2];
@@ -126,7 +127,8 @@ static void place_tram(struct uda_item *item, struct uda_street *street,
     }
 }
 
-/* People and two-wheelers: anywhere; on the road mostly across it, on the pavement in any direction. */
+/* People and two-wheelers: anywhere; on the road mostly across it, on the pavement in any
+ * direction. */
 static void place_light(struct uda_item *item, const struct uda_street *street,
                         const struct uda_view *view, float z, struct uda_rng *rng)
 {
@@ -185,13 +187,19 @@ static bool try_place(struct uda_crowd *crowd, struct uda_street *street,
         return false;
     }
     bool rider = item.cls == UDA_RIDER;
+    bool vehicle = kind == UDA_ITEM_CAR || kind == UDA_ITEM_TRUCK || kind == UDA_ITEM_BUS ||
+                   kind == UDA_ITEM_TRAIN;
+    bool across = uda_abs(uda_sin_turn(item.heading)) > 0.6f;
+    if (vehicle && across && street->junctions < UDA_LEN(street->junction)) {
+        street->junction[street->junctions++] = item.z;
+    }
     if (kind == UDA_ITEM_TRAIN && uda_abs(uda_cos_turn(item.heading)) > 0.9f) {
         street->has_rails = true;
     } else if (kind == UDA_ITEM_TRAIN) {
         street->rails_across = item.z;
     }
     if (rider) {
-        /* seen from ahead the handlebars cover the rider, otherwise the rider covers the two-wheeler */
+        /* seen from ahead the handlebars cover the rider, else the rider covers the vehicle */
         bool facing = uda_cos_turn(item.heading) < -0.55f;
         struct uda_item wheels = item;
         wheels.kind = kind == UDA_ITEM_RIDER_BICYCLE ? UDA_ITEM_BICYCLE : UDA_ITEM_MOTORCYCLE;

@@ -148,7 +148,8 @@ static void drop_hidden(struct work *work)
     memset(work->canvas.map, 0, bytes);
 }
 
-/* Objects that are left get the numbers 0, 1, ... in the order of the crowd; the map is renumbered. */
+/* Objects that are left get the numbers 0, 1, ... in the order of the crowd; the map is
+ * renumbered. */
 static void number_objects(struct uda_drawing *drawing, struct work *work)
 {
     uint16_t to[UDA_SCENE_ITEMS];

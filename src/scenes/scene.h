@@ -1,15 +1,18 @@
 /*
- * A procedural street scene with its labels: road, pavement, buildings, trees, street furniture and the eight
- * classes, in two styles whose gap is in colour, texture, noise, blur, exposure and object statistics.
+ * A procedural street scene with its labels: road, pavement, buildings, trees, street furniture and
+ * the eight classes, in two styles whose gap is in colour, texture, noise, blur, exposure and
+ * object statistics.
  *
- * A scene is a pure function of (style, gap, seed, height, width, index): the same bytes on any thread and machine.
- * Geometry is in metres seen by a pinhole camera scaled to the image height, so any size shows the same kind of
- * street.
+ * A scene is a pure function of (style, gap, seed, height, width, index): the same bytes on any
+ * thread and machine. Geometry is in metres seen by a pinhole camera scaled to the image height, so
+ * any size shows the same kind of street.
  *
- * Invariants: every pixel has a valid map value; every labelled object has at least uda_scene_least_px visible pixels
- * (smaller ones are not drawn at all); a rider and the two-wheeler below are two objects.
+ * Invariants: every pixel has a valid map value; every labelled object has at least
+ * uda_scene_least_px visible pixels (smaller ones are not drawn at all); a rider and the
+ * two-wheeler below are two objects.
  *
- *     struct uda_scene_spec spec = {.style = UDA_SCENE_SYNTHETIC, .seed = 1, .height = 96, .width = 192, .gap = 0.4f};
+ *     struct uda_scene_spec spec = {.style = UDA_SCENE_SYNTHETIC, .seed = 1,
+ *                                    .height = 96, .width = 192, .gap = 0.4f};
  *     struct uda_drawing d;
  *     UDA_TRY(uda_scene_draw(&d, &arena, &spec, 17, err));
  *     d.image.rgb ...  uda_scene_label_id(&d, d.map[y * width + x])
@@ -21,14 +24,17 @@
 #include "src/base/err.h"
 #include "src/base/image.h"
 
-/* Raised whenever the same spec would give other pixels; part of what a drawn folder says about itself. */
+/* Raised whenever the same spec would give other pixels; part of what a drawn folder says about
+ * itself. */
 #define UDA_SCENES_VERSION 1
 
-/* Map values below this are stuff (a Cityscapes label id, or UDA_STUFF_LANE); object i is UDA_SCENE_OBJECT + i. */
+/* Map values below this are stuff (a Cityscapes label id, or UDA_STUFF_LANE); object i is
+ * UDA_SCENE_OBJECT + i. */
 #define UDA_SCENE_OBJECT 256
 #define UDA_SCENE_OBJECTS 48 /* at most, in one scene */
 
-/* Cityscapes label ids of the stuff that is drawn; lane markings are road (7) everywhere but in SYNTHIA. */
+/* Cityscapes label ids of the stuff that is drawn; lane markings are road (7) everywhere but in
+ * SYNTHIA. */
 enum uda_stuff {
     UDA_STUFF_VOID = 0,
     UDA_STUFF_ROAD = 7,
@@ -82,8 +88,8 @@ int uda_scene_style_of(const char *name);
 int64_t uda_scene_least_px(int64_t height, int64_t width);
 
 /*
- * Draws scene `index` (0..2^32-1). The memory of image and map belongs to the arena; scratch memory is given back.
- * Errors: UDA_SHAPE for sizes out of range, UDA_NOMEM.
+ * Draws scene `index` (0..2^32-1). The memory of image and map belongs to the arena; scratch memory
+ * is given back. Errors: UDA_SHAPE for sizes out of range, UDA_NOMEM.
  */
 int uda_scene_draw(struct uda_drawing *drawing, struct uda_arena *arena,
                    const struct uda_scene_spec *spec, int64_t index,
@@ -92,7 +98,8 @@ int uda_scene_draw(struct uda_drawing *drawing, struct uda_arena *arena,
 /* Cityscapes label id of a map value: 0..33. */
 int uda_scene_label_id(const struct uda_drawing *drawing, uint16_t value);
 
-/* The objects as labels with cut masks; ids are 1 + object index. Memory: arena. Errors: UDA_NOMEM. */
+/* The objects as labels with cut masks; ids are 1 + object index. Memory: arena. Errors:
+ * UDA_NOMEM. */
 int uda_scene_labels(struct uda_labels *labels, struct uda_arena *arena,
                      const struct uda_drawing *drawing, struct uda_err *err) UDA_MUST_USE;
 

@@ -1,11 +1,12 @@
 /*
  * One drawn scene on its way to files, and the table of layouts.
  *
- * A writer puts the files of one scene under a root exactly as the data set of that name has them on disk, the image
- * last: where the image is, the scene is complete. Scenes are numbered 0, 1, ... in the folder, whatever
- * their index.
+ * A writer puts the files of one scene under a root exactly as the data set of that name has them
+ * on disk, the image last: where the image is, the scene is complete. Scenes are numbered 0, 1, ...
+ * in the folder, whatever their index.
  *
- * Invariants: write() is safe from several threads for different scenes; begin() and end() run on one.
+ * Invariants: write() is safe from several threads for different scenes; begin() and end() run on
+ * one.
  */
 #ifndef UDA_SCENES_SHEET_H
 #define UDA_SCENES_SHEET_H

@@ -1,13 +1,15 @@
 /*
  * The camera and shapes in space.
  *
- * A pinhole camera `eye_m` above flat ground looks along z. Camera space: x right, y up from the ground, z ahead, in
- * metres; x_px = centre + focal x / z, y_px = horizon - focal (y - eye) / z. An object has a frame: a place on the
- * ground and a heading; its own coordinates are u ahead, v to its right, h up.
+ * A pinhole camera `eye_m` above flat ground looks along z. Camera space: x right, y up from the
+ * ground, z ahead, in metres; x_px = centre + focal x / z, y_px = horizon - focal (y - eye) / z. An
+ * object has a frame: a place on the ground and a heading; its own coordinates are u ahead, v to
+ * its right, h up.
  *
- * Invariants: what lies nearer than UDA_NEAR_M is cut off; shapes are drawn in the order of the calls.
+ * Invariants: what lies nearer than UDA_NEAR_M is cut off; shapes are drawn in the order of the
+ * calls.
  *
- *     struct uda_frame frame = uda_frame_at(1.5f, 12.0f, 0.25f);      // heading in turns: 0 away, 0.25 to the right
+ *     struct uda_frame frame = uda_frame_at(1.5f, 12.0f, 0.25f);   // looks to the right
  *     uda_prism_draw(view, &frame, &body, colour);
  *     uda_draw_side(view, &frame, &body, +1, -1.0f, 0.9f, 0.5f, 1.4f, glass);
  */
@@ -36,7 +38,8 @@ struct uda_frame {
     float ahead_x, ahead_z;
 };
 
-/* A profile in (u, h), convex, extruded over v = -w..w, where w goes linearly from low (lowest h) to high (highest h). */
+/* A profile in (u, h), convex, extruded over v = -w..w, where w goes linearly from low (lowest h)
+ * to high (highest h). */
 struct uda_prism {
     int64_t n;
     float u[8], h[8];
@@ -61,7 +64,8 @@ void uda_draw_polygon(const struct uda_view *view, const struct uda_vec *p, int6
 /* A quad on the ground given by its corners in a frame: u0..u1, v0..v1, at height h. */
 void uda_draw_ground(const struct uda_view *view, const struct uda_frame *frame, float u0, float v0,
                      float u1, float v1, float h, const struct uda_paint *paint);
-/* A tube between two points with radii in metres (never thinner than about a pixel), shaded across. */
+/* A tube between two points with radii in metres (never thinner than about a pixel), shaded
+ * across. */
 void uda_draw_limb(const struct uda_view *view, struct uda_vec a, float ra, struct uda_vec b,
                    float rb, struct uda_rgb rgb);
 /* A ball, seen as an ellipse: rx, ry in metres; lit from above. */
@@ -71,17 +75,20 @@ void uda_draw_ball(const struct uda_view *view, struct uda_vec centre, float rx,
 void uda_draw_disc(const struct uda_view *view, const struct uda_frame *frame, float u, float v,
                    float h, float radius, const struct uda_paint *paint);
 
-/* Faces 0..n-1 are the strips from profile point k to k+1, n is the right side (v > 0), n+1 the left. */
+/* Faces 0..n-1 are the strips from profile point k to k+1, n is the right side (v > 0), n+1 the
+ * left. */
 bool uda_prism_visible(const struct uda_view *view, const struct uda_frame *frame,
                        const struct uda_prism *prism, int64_t face);
 /* Every visible face in the colour, shaded by its direction. */
 void uda_prism_draw(const struct uda_view *view, const struct uda_frame *frame,
                     const struct uda_prism *prism, struct uda_rgb rgb);
-/* A patch on strip `face`: s across from left to right, t along from point k to k+1, both 0..1. Drawn if visible. */
+/* A patch on strip `face`: s across from left to right, t along from point k to k+1, both 0..1.
+ * Drawn if visible. */
 void uda_draw_patch(const struct uda_view *view, const struct uda_frame *frame,
                     const struct uda_prism *prism, int64_t face, float s0, float t0, float s1,
                     float t1, struct uda_rgb rgb);
-/* A quad (ua..ub at height h0, uc..ud at height h1) on a side (side +1 right, -1 left). Drawn if visible. */
+/* A quad (ua..ub at height h0, uc..ud at height h1) on a side (side +1 right, -1 left). Drawn if
+ * visible. */
 void uda_draw_side(const struct uda_view *view, const struct uda_frame *frame,
                    const struct uda_prism *prism, int side, const float corner[6],
                    struct uda_rgb rgb);

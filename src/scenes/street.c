@@ -2,7 +2,8 @@
 
 #include "src/scenes/maths.h"
 
-#define END_M 110.0f /* where the street ends in a cross street */
+#define JUNCTION_M 4.5f /* half the width of a side street with its kerbs */
+#define END_M 110.0f    /* where the street ends in a cross street */
 
 void uda_street_plan(struct uda_street *street, enum uda_scene_style style, struct uda_rng *rng)
 {
@@ -22,14 +23,12 @@ void uda_street_plan(struct uda_street *street, enum uda_scene_style style, stru
     float slab = real ? uda_rng_range(rng, 105.0f, 145.0f) : uda_rng_range(rng, 160.0f, 190.0f);
     s.slabs = (struct uda_rgb){slab + 6.0f, slab, slab - 6.0f};
     s.kerb = uda_palette_grey(slab + 22.0f);
-    s.grass =
-        real
-            ? uda_rgb_hsv(uda_rng_range(rng, 0.17f, 0.26f), 0.42f, uda_rng_range(rng, 0.32f, 0.45f))
-            : uda_rgb_hsv(uda_rng_range(rng, 0.26f, 0.33f), 0.62f, uda_rng_range(rng, 0.5f, 0.65f));
-    float pale = uda_rng_uniform(rng);
-    s.sky_top = real ? uda_rgb_hsv(0.58f, 0.1f + 0.2f * pale, uda_rng_range(rng, 0.72f, 0.9f))
-                     : uda_rgb_hsv(uda_rng_range(rng, 0.54f, 0.62f),
-                                   uda_rng_range(rng, 0.45f, 0.7f), 0.93f);
+    float hue = real ? uda_rng_range(rng, 0.17f, 0.26f) : uda_rng_range(rng, 0.26f, 0.33f);
+    float value = real ? uda_rng_range(rng, 0.32f, 0.45f) : uda_rng_range(rng, 0.5f, 0.65f);
+    s.grass = uda_rgb_hsv(hue, real ? 0.42f : 0.62f, value);
+    hue = real ? 0.58f : uda_rng_range(rng, 0.54f, 0.62f);
+    float depth = real ? uda_rng_range(rng, 0.1f, 0.3f) : uda_rng_range(rng, 0.45f, 0.7f);
+    s.sky_top = uda_rgb_hsv(hue, depth, real ? uda_rng_range(rng, 0.72f, 0.9f) : 0.93f);
     s.sky_low = uda_rgb_mix(s.sky_top, (struct uda_rgb){244, 244, 240}, real ? 0.6f : 0.65f);
     s.cloud = real ? uda_rng_range(rng, 0.2f, 1.0f) : uda_rng_range(rng, 0.0f, 0.6f);
     s.texture = uda_rng_u32(rng);
@@ -117,6 +116,21 @@ static void draw_rails(const struct uda_view *view, const struct uda_street *str
     }
 }
 
+/* A kerb stops at the mouths of side streets; far pieces first. */
+static void draw_kerb(const struct uda_view *view, const struct uda_street *street, float x0,
+                      float x1)
+{
+    for (float z = 80.0f; z > 0.0f; z -= 2.0f) {
+        bool mouth = false;
+        for (int64_t i = 0; i < street->junctions; i++) {
+            mouth = mouth || uda_abs(street->junction[i] - (z - 1.0f)) < JUNCTION_M;
+        }
+        if (!mouth) {
+            strip(view, x0, x1, z - 2.0f, z, 0, street->kerb);
+        }
+    }
+}
+
 static void draw_ground(const struct uda_view *view, const struct uda_street *street)
 {
     float left = street->left, right = street->right;
@@ -133,16 +147,22 @@ static void draw_ground(const struct uda_view *view, const struct uda_street *st
         strip(view, right, out_right, z, z + 0.04f, 0, joint);
     }
     view->canvas->id = UDA_STUFF_ROAD;
+    for (int64_t i = 0; i < street->junctions; i++) {
+        float z = street->junction[i];
+        strip(view, -90, left, z - JUNCTION_M, z + JUNCTION_M, 0, street->asphalt);
+        strip(view, right, 90, z - JUNCTION_M, z + JUNCTION_M, 0, street->asphalt);
+    }
     strip(view, left, right, 0, END_M, 0, street->asphalt);
     struct uda_rgb gutter = uda_rgb_scale(street->asphalt, 0.78f);
     strip(view, left, left + 0.18f, 0, 60, 0, gutter);
     strip(view, right - 0.18f, right, 0, 60, 0, gutter);
     view->canvas->id = UDA_STUFF_PAVEMENT;
-    strip(view, left - 0.16f, left, 0, 80, 0, street->kerb);
-    strip(view, right, right + 0.16f, 0, 80, 0, street->kerb);
+    draw_kerb(view, street, left - 0.16f, left);
+    draw_kerb(view, street, right, right + 0.16f);
 }
 
-/* Windows in a grid and a ground floor with doors and shop windows on the side of a building that faces the road. */
+/* Windows in a grid and a ground floor with doors and shop windows on the side of a building that
+ * faces the road. */
 static void draw_facade(const struct uda_view *view, const struct uda_frame *frame,
                         const struct uda_prism *house, int side, struct uda_rgb wall,
                         struct uda_rgb glass, struct uda_rng *rng)
@@ -185,7 +205,8 @@ static void draw_facade(const struct uda_view *view, const struct uda_frame *fra
     }
 }
 
-/* Windows on the end wall that looks along the street (strip 3 runs from the roof down at u = -half). */
+/* Windows on the end wall that looks along the street (strip 3 runs from the roof down at u =
+ * -half). */
 static void draw_gable(const struct uda_view *view, const struct uda_frame *frame,
                        const struct uda_prism *house, struct uda_rgb glass)
 {
@@ -201,8 +222,10 @@ static void draw_gable(const struct uda_view *view, const struct uda_frame *fram
 }
 
 static void draw_house(const struct uda_view *view, enum uda_scene_style style, float x, float z,
-                       float half, int side, struct uda_rng *rng)
+                       float half, int side, uint32_t look)
 {
+    struct uda_rng own, *rng = &own; /* what one house skips must not change the next */
+    uda_rng_init(rng, look, UDA_RNG_SCENE, 0, 0, 0);
     float depth = uda_rng_range(rng, 4.0f, 6.0f), height = uda_rng_range(rng, 6.0f, 17.0f);
     float centre = x - (float)side * depth;
     struct uda_rgb wall = uda_palette_wall(rng, style), glass = uda_palette_glass(rng, style);
@@ -213,8 +236,8 @@ static void draw_house(const struct uda_view *view, enum uda_scene_style style, 
                               .w_low = depth,
                               .w_high = depth};
     bool gabled = uda_rng_uniform(rng) < 0.4f;
-    struct uda_rgb tiles =
-        uda_rgb_hsv(uda_rng_range(rng, 0.01f, 0.06f), 0.45f, uda_rng_range(rng, 0.35f, 0.6f));
+    float hue = uda_rng_range(rng, 0.01f, 0.06f);
+    struct uda_rgb tiles = uda_rgb_hsv(hue, 0.45f, uda_rng_range(rng, 0.35f, 0.6f));
     uda_view_haze(view, z);
     view->canvas->id = UDA_STUFF_BUILDING;
     if (gabled) {
@@ -285,6 +308,16 @@ void uda_street_draw(const struct uda_view *view, const struct uda_street *stree
         int k = z[0] >= z[1] ? 0 : 1;
         float half = uda_rng_range(rng, 4.0f, 9.0f),
               gap = uda_rng_uniform(rng) < 0.2f ? 6.0f : 0.0f;
+        for (int64_t j = 0; j < street->junctions; j++) {
+            float far = street->junction[j] + JUNCTION_M, near = street->junction[j] - JUNCTION_M;
+            if (z[k] > near && z[k] - 2.0f * half < far) {
+                /* the house ends at the corner, or makes way */
+                float room = 0.5f * (z[k] - far);
+                half = room > 2.0f ? room : 0.0f;
+                gap = z[k] - 2.0f * half - near;
+                break;
+            }
+        }
         if (z[k] < 2.0f) {
             break;
         }
@@ -292,7 +325,10 @@ void uda_street_draw(const struct uda_view *view, const struct uda_street *stree
         float x =
             k == 0 ? street->left - street->pavement_left : street->right + street->pavement_right;
         x += verge ? (k == 0 ? -9.0f : 9.0f) : 0.0f;
-        draw_house(view, style, x, z[k] - half, half, k == 0 ? 1 : -1, rng);
+        uint32_t look = uda_rng_u32(rng);
+        if (half > 0.0f) {
+            draw_house(view, style, x, z[k] - half, half, k == 0 ? 1 : -1, look);
+        }
         z[k] -= 2.0f * half + gap;
     }
 }

@@ -1,5 +1,6 @@
 /*
- * The street itself: sky, ground, markings and the rows of buildings, drawn before everything that stands on it.
+ * The street itself: sky, ground, markings and the rows of buildings, drawn before everything that
+ * stands on it.
  *
  * Invariants: after uda_street_draw every pixel of the map holds a stuff value.
  */
@@ -18,7 +19,9 @@ struct uda_street {
     float rails; /* x of the middle of the tram track along the road, when has_rails */
     bool has_rails;
     float rails_across; /* z of a track across the road, 0 for none */
-    float crossing;     /* z of a zebra crossing, 0 for none */
+    float junction[4];  /* z of side streets: vehicles cross there */
+    int64_t junctions;
+    float crossing; /* z of a zebra crossing, 0 for none */
     struct uda_rgb asphalt, slabs, kerb, grass, sky_top, sky_low;
     float cloud;      /* 0..1 cover */
     uint32_t texture; /* seed of the noises */

@@ -1,6 +1,6 @@
 /*
- * Cityscapes: gtFine instanceIds (16-bit: label id * 1000 + number for objects, the label id for stuff) and labelIds.
- * Source: cityscapesScripts, preparation/json2instanceImg.py.
+ * Cityscapes: gtFine instanceIds (16-bit: label id * 1000 + number for objects, the label id for
+ * stuff) and labelIds. Source: cityscapesScripts, preparation/json2instanceImg.py.
  */
 #include "src/scenes/sheet.h"
 

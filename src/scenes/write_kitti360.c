@@ -1,6 +1,6 @@
 /*
- * KITTI-360: instance PNG with semantic * 1000 + number for every pixel (number 0 for stuff), semantic PNG,
- * confidence PNG (16-bit, 65535 = sure) and the frame list that drives the readers.
+ * KITTI-360: instance PNG with semantic * 1000 + number for every pixel (number 0 for stuff),
+ * semantic PNG, confidence PNG (16-bit, 65535 = sure) and the frame list that drives the readers.
  * Source: kitti360Scripts, helpers/annotation.py.
  */
 #include "src/scenes/sheet.h"

@@ -1,7 +1,8 @@
 /*
- * Synscapes: instance PNG with id = R + 256 G + 65536 B, class PNG with Cityscapes label ids, meta JSON with class and
- * box of each id. As in the data set, a ridden bicycle or motorcycle and its rider are one instance with the
- * vehicle's class; only the class PNG tells the rider's pixels apart.
+ * Synscapes: instance PNG with id = R + 256 G + 65536 B, class PNG with Cityscapes label ids, meta
+ * JSON with class and box of each id. As in the data set, a ridden bicycle or motorcycle and its
+ * rider are one instance with the vehicle's class; only the class PNG tells the rider's pixels
+ * apart.
  */
 #include "src/scenes/sheet.h"
 
@@ -48,7 +49,8 @@ static struct uda_scene_object joined(const struct uda_drawing *drawing, int64_t
     return o;
 }
 
-/* A share of the image with six decimals, in whole numbers so that the text is the same everywhere. */
+/* A share of the image with six decimals, in whole numbers so that the text is the same
+ * everywhere. */
 static void add_share(struct uda_str *text, const char *key, int64_t part, int64_t whole,
                       const char *after)
 {

@@ -1,6 +1,7 @@
 /*
- * SYNTHIA-RAND-CITYSCAPES: GT/LABELS as 16-bit RGB, red = class 0..22, green = number of a dynamic object.
- * Trucks and trains have class numbers although the original never shows them; lane markings are a class here.
+ * SYNTHIA-RAND-CITYSCAPES: GT/LABELS as 16-bit RGB, red = class 0..22, green = number of a dynamic
+ * object. Trucks and trains have class numbers although the original never shows them; lane
+ * markings are a class here.
  */
 #include "src/scenes/sheet.h"
 

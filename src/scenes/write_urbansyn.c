@@ -1,6 +1,7 @@
 /*
- * UrbanSyn: panoptic PNG (red, green = number, blue = Cityscapes train id; a rider and its two-wheeler share the
- * number), ss PNG with train ids (19 = none), bbox2d JSON with one record for each object.
+ * UrbanSyn: panoptic PNG (red, green = number, blue = Cityscapes train id; a rider and its
+ * two-wheeler share the number), ss PNG with train ids (19 = none), bbox2d JSON with one record for
+ * each object.
  */
 #include "src/scenes/sheet.h"
 

@@ -1,4 +1,4 @@
-/* Folders of drawn scenes: every layout read back by its reader, threads, continuation, refusals. */
+/* Folders of drawn scenes: each layout read back, threads, continuation, refusals. */
 #include "tests/check.h"
 
 #include "io/fs.h"

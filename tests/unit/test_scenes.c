@@ -37,6 +37,27 @@ static void test_repeatable(void)
     }
 }
 
+/*
+ * What version 1 draws, whatever the compiler and the machine. A change of these numbers is a change of
+ * UDA_SCENES_VERSION: folders drawn before are then refused instead of mixed.
+ */
+static void test_golden(void)
+{
+    static const char *const golden[UDA_SCENE_STYLES] = {"d10df70c9103d2c8441e51f7fde75bb1",
+                                                         "73288fc1c7214b5520492485560fb03f"};
+    for (int style = 0; style < UDA_SCENE_STYLES; style++) {
+        struct uda_scene_spec spec = spec_of((enum uda_scene_style)style, 64, 130);
+        struct uda_digest all[24];
+        char text[UDA_DIGEST_TEXT_BYTES];
+        for (int64_t i = 0; i < UDA_LEN(all); i++) {
+            all[i] = digest_of(&spec, i);
+        }
+        uda_digest_text(text, uda_digest_of(all, sizeof all));
+        CHECK_STR(text, golden[style]);
+        CHECK(UDA_SCENES_VERSION == 1);
+    }
+}
+
 /* Recounts the map: areas, boxes, whole numbering, known stuff only. */
 static void check_labels(const struct uda_drawing *scene, const struct uda_scene_spec *spec)
 {
@@ -122,6 +143,7 @@ static void test_sizes(void)
 int main(void)
 {
     test_repeatable();
+    test_golden();
     test_labels();
     test_sizes();
     return check_result();
