@@ -5,6 +5,7 @@ const struct uda_verb uda_verbs[] = {
     {"plan", "the stages in order, what they read and write, and what is done", uda_cmd_plan},
     {"evaluate", "average precision of predictions by a benchmark's rules", uda_cmd_evaluate},
     {"scenes", "labelled procedural street scenes in a data set's own layout", uda_cmd_scenes},
+    {"import", "weights of other programs into a file for model.init", uda_cmd_import},
     {"inspect", "what is in a file; verify it; compare two", uda_cmd_inspect},
     {"version", "version and build of this program", uda_cmd_version},
 };
