@@ -2,6 +2,7 @@
 #include "src/cmd/options.h"
 #include "src/eval/coco_ap.h"
 #include "src/eval/evaluation.h"
+#include "src/eval/labelset.h"
 #include "src/eval/protocol.h"
 
 #include <stdio.h>
@@ -17,19 +18,29 @@ static int missing(const char *option, struct uda_err *err)
     return uda_fail(err, UDA_MANIFEST, "evaluate: %s is missing: see --help", option);
 }
 
+static bool is_label_set(const char *path)
+{
+    size_t length = strlen(path);
+    return length > 3 && strcmp(path + length - 3, ".h5") == 0;
+}
+
 static int evaluate(struct uda_ap *ap, struct uda_arena *arena, enum uda_eval_protocol protocol,
                     const struct request *request, struct uda_err *err)
 {
     struct uda_team *team = NULL;
-    int rc = 0;
-    UDA_TRY(uda_team_create(&team, (int)request->threads, err));
-    if (protocol == UDA_EVAL_COCO) {
-        rc = uda_coco_ap_files(ap, arena, request->gt, request->pred, err);
-    } else if (protocol == UDA_EVAL_KITTI360) {
-        rc = uda_kitti360_ap(ap, arena, request->gt, request->pred, NULL, team, err);
-    } else {
-        rc = uda_cityscapes_ap(ap, arena, request->gt, request->pred, NULL, team, err);
+    struct uda_detections loaded;
+    const struct uda_detections *set = NULL;
+    if (is_label_set(request->pred)) {
+        UDA_TRY(uda_labelset_load(&loaded, arena, request->pred, err));
+        set = &loaded;
     }
+    if (protocol == UDA_EVAL_COCO) {
+        return uda_coco_ap_files(ap, arena, request->gt, request->pred, set, err);
+    }
+    UDA_TRY(uda_team_create(&team, (int)request->threads, err));
+    int rc = protocol == UDA_EVAL_KITTI360
+                 ? uda_kitti360_ap(ap, arena, request->gt, request->pred, set, team, err)
+                 : uda_cityscapes_ap(ap, arena, request->gt, request->pred, set, team, err);
     uda_team_destroy(&team);
     return rc;
 }
@@ -61,7 +72,7 @@ int uda_cmd_evaluate(int argc, char **argv, struct uda_err *err)
         {"--gt", UDA_OPTION_TEXT, &request.gt, "PATH",
          "ground truth: folder that holds gtFine; that holds data_2d_semantics; instances.json"},
         {"--pred", UDA_OPTION_TEXT, &request.pred, "PATH",
-         "predictions: results folder, results.json for coco"},
+         "predictions: results folder, results.json for coco, or label set (.h5)"},
         {"--json", UDA_OPTION_TEXT, &request.json, "FILE", "also write the figures here"},
         {"--threads", UDA_OPTION_INT, &request.threads, "N", "0 (default): one for each core"}};
     const struct uda_usage usage = {

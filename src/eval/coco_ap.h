@@ -64,10 +64,12 @@ int uda_coco_ap(struct uda_ap *ap, struct uda_arena *arena, const char *const *c
                 struct uda_err *err) UDA_MUST_USE;
 
 /*
- * An instances file against a results file. Category and image ids are the files'. Errors: IO; FORMAT
- * naming file and entry; NOMEM.
+ * An instances file against a results file, or against detections (set not NULL; results_path is then
+ * only a name) whose images are called like file_name without folder and suffix. Category and image ids
+ * are the files'. Errors: IO; FORMAT naming file and entry; NOMEM.
  */
 int uda_coco_ap_files(struct uda_ap *ap, struct uda_arena *arena, const char *instances_path,
-                      const char *results_path, struct uda_err *err) UDA_MUST_USE;
+                      const char *results_path, const struct uda_detections *set,
+                      struct uda_err *err) UDA_MUST_USE;
 
 #endif

@@ -2,6 +2,7 @@
 #include "src/eval/coco_ap.h"
 
 #include "io/json.h"
+#include "src/base/classes.h"
 #include "src/base/log.h"
 
 #include <math.h>
@@ -20,6 +21,8 @@ struct size {
 struct files {
     struct uda_arena *arena;
     const char *instances_path, *results_path;
+    const struct uda_detections *set; /* instead of a results file, or NULL */
+    const char **stem;                /* [images] names in a set */
     struct key *image; /* [images] ascending id; index = place in the file */
     struct size *size; /* [images] in ascending id */
     int64_t images;
@@ -140,6 +143,31 @@ static int read_tables(struct files *f, const struct uda_json *root, struct uda_
         }
         f->name[i] = uda_arena_strdup(f->arena, name);
         if (f->name[i] == NULL) {
+            return no_memory(err);
+        }
+    }
+    return 0;
+}
+
+/* "a/b/000000000139.jpg" -> "000000000139", what readers call the image. */
+static int read_stems(struct files *f, const struct uda_json *images, struct uda_err *err)
+{
+    f->stem = uda_arena_alloc(f->arena, (size_t)f->images * sizeof *f->stem);
+    if (f->stem == NULL) {
+        return no_memory(err);
+    }
+    for (int64_t i = 0; i < f->images; i++) {
+        int64_t at = f->image[i].index;
+        const char *file = uda_json_text(uda_json_get(uda_json_at(images, at), "file_name"));
+        if (file == NULL) {
+            return uda_fail(err, UDA_FORMAT, "'%s': images[%lld]: 'file_name' must be a string",
+                            f->instances_path, (long long)at);
+        }
+        const char *slash = strrchr(file, '/'), *dot = strrchr(file, '.');
+        const char *name = slash != NULL ? slash + 1 : file;
+        int length = (int)(dot != NULL && dot > name ? (size_t)(dot - name) : strlen(name));
+        f->stem[i] = uda_arena_printf(f->arena, "%.*s", length, name);
+        if (f->stem[i] == NULL) {
             return no_memory(err);
         }
     }
@@ -309,50 +337,107 @@ static int read_guess(struct uda_coco_guess *guess, struct files *f, struct uda_
     return 0;
 }
 
+/* The set's detections of image i; those whose class no category is named after are left out. */
+static int find_guesses(struct uda_coco_guess **guess, int64_t *guesses, struct files *f,
+                        struct uda_arena *arena, int64_t i, struct uda_err *err)
+{
+    const struct uda_image_detections *found = uda_detections_find(f->set, f->stem[i]);
+    if (found == NULL) {
+        return uda_fail(err, UDA_FORMAT, "'%s': no image '%s' in '%s'", f->instances_path,
+                        f->stem[i], f->results_path);
+    }
+    if (found->height != f->size[i].height || found->width != f->size[i].width) {
+        return uda_fail(err, UDA_FORMAT, "'%s': image '%s' is %lld x %lld but %lld x %lld in '%s'",
+                        f->instances_path, f->stem[i], (long long)f->size[i].height,
+                        (long long)f->size[i].width, (long long)found->height,
+                        (long long)found->width, f->results_path);
+    }
+    *guess = uda_arena_alloc(arena, (size_t)found->count * sizeof **guess);
+    if (*guess == NULL) {
+        return no_memory(err);
+    }
+    for (int64_t k = 0; k < found->count; k++) {
+        const struct uda_detection *item = &found->item[k];
+        for (int64_t c = 0; c < f->categories; c++) {
+            if (strcmp(f->name[c], uda_classes[item->cls].name) == 0) {
+                (*guess)[(*guesses)++] = (struct uda_coco_guess){
+                    c, item->score, (double)item->area_px, item->mask};
+                break;
+            }
+        }
+    }
+    return 0;
+}
+
 static bool has_mask(const struct uda_json *entry)
 {
     return uda_json_count(uda_json_get(entry, "segmentation")) > 0;
 }
 
+/* The parsed files, and their entries by image. */
+struct inputs {
+    const struct uda_json *annotations, *results;
+    struct list *truths, *guesses; /* [images]; guesses NULL with a set */
+    bool boxes;                    /* sizes of predictions come from their boxes */
+};
+
 static int measure_image(struct uda_coco_image *out, struct files *f, struct uda_arena *scratch,
-                         const struct uda_json *annotations, const struct list *a,
-                         const struct uda_json *results, const struct list *r, bool boxes,
-                         int64_t i, struct uda_err *err)
+                         const struct inputs *in, int64_t i, struct uda_err *err)
 {
+    const struct list *a = &in->truths[i], *r = in->guesses != NULL ? &in->guesses[i] : NULL;
     struct uda_coco_truth *truth = uda_arena_alloc(scratch, (size_t)a->count * sizeof *truth);
-    struct uda_coco_guess *guess = uda_arena_alloc(scratch, (size_t)r->count * sizeof *guess);
-    if (truth == NULL || guess == NULL) {
+    struct uda_coco_guess *guess = NULL;
+    int64_t truths = 0, guesses = 0;
+    if (truth == NULL) {
         return no_memory(err);
     }
-    int64_t truths = 0;
     for (int64_t k = 0; k < a->count; k++) {
-        if (has_mask(uda_json_at(annotations, a->item[k]))) {
-            UDA_TRY(read_truth(&truth[truths++], f, scratch, annotations, a->item[k], f->size[i],
-                               err));
+        if (has_mask(uda_json_at(in->annotations, a->item[k]))) {
+            UDA_TRY(read_truth(&truth[truths++], f, scratch, in->annotations, a->item[k],
+                               f->size[i], err));
         }
     }
-    for (int64_t k = 0; k < r->count; k++) {
-        UDA_TRY(read_guess(&guess[k], f, scratch, results, boxes, r->item[k], f->size[i], err));
+    if (r == NULL) {
+        UDA_TRY(find_guesses(&guess, &guesses, f, scratch, i, err));
+        return uda_coco_measure(out, f->arena, truth, truths, guess, guesses, f->stem[i], err);
     }
-    return uda_coco_measure(out, f->arena, truth, truths, guess, r->count, f->results_path, err);
+    guess = uda_arena_alloc(scratch, (size_t)r->count * sizeof *guess);
+    if (guess == NULL) {
+        return no_memory(err);
+    }
+    for (; guesses < r->count; guesses++) {
+        UDA_TRY(read_guess(&guess[guesses], f, scratch, in->results, in->boxes, r->item[guesses],
+                           f->size[i], err));
+    }
+    return uda_coco_measure(out, f->arena, truth, truths, guess, guesses, f->results_path, err);
 }
 
-static int evaluate(struct uda_ap *ap, struct files *f, const struct uda_json *instances,
-                    const struct uda_json *results, struct uda_err *err)
+static int prepare(struct inputs *in, struct files *f, const struct uda_json *instances,
+                   struct uda_err *err)
 {
-    struct list *truths = NULL, *guesses = NULL;
     struct key *ids = NULL;
     UDA_TRY(read_tables(f, instances, err));
-    UDA_TRY(require_array(results, f->results_path, "the results", err));
-    const struct uda_json *annotations = uda_json_get(instances, "annotations");
-    UDA_TRY(read_keys(&ids, f->arena, annotations, f->instances_path, "annotations", err));
-    UDA_TRY(group_by_image(&truths, f, annotations, f->instances_path, "annotations", err));
-    UDA_TRY(group_by_image(&guesses, f, results, f->results_path, "results", err));
-    bool boxes = uda_json_count(uda_json_get(uda_json_at(results, 0), "bbox")) > 0;
-    if (boxes) {
-        uda_log(UDA_LOG_WARN, "'%s' holds boxes: like pycocotools, sizes of predictions are taken "
-                              "from them and not from the masks", f->results_path);
+    in->annotations = uda_json_get(instances, "annotations");
+    UDA_TRY(read_keys(&ids, f->arena, in->annotations, f->instances_path, "annotations", err));
+    UDA_TRY(group_by_image(&in->truths, f, in->annotations, f->instances_path, "annotations", err));
+    if (f->set != NULL) {
+        return read_stems(f, uda_json_get(instances, "images"), err);
     }
+    UDA_TRY(require_array(in->results, f->results_path, "the results", err));
+    UDA_TRY(group_by_image(&in->guesses, f, in->results, f->results_path, "results", err));
+    in->boxes = uda_json_count(uda_json_get(uda_json_at(in->results, 0), "bbox")) > 0;
+    if (in->boxes) {
+        uda_log(UDA_LOG_WARN,
+                "'%s' holds boxes: like pycocotools, sizes of predictions are taken from them and "
+                "not from the masks",
+                f->results_path);
+    }
+    return 0;
+}
+
+static int evaluate(struct uda_ap *ap, struct files *f, const struct inputs *in,
+                    struct uda_err *err)
+{
     struct uda_coco_image *image = uda_arena_alloc(f->arena, (size_t)f->images * sizeof *image);
     const struct uda_coco_image **pointer =
         uda_arena_alloc(f->arena, (size_t)f->images * sizeof *pointer);
@@ -362,29 +447,39 @@ static int evaluate(struct uda_ap *ap, struct files *f, const struct uda_json *i
     struct uda_arena scratch = {0};
     int rc = 0;
     for (int64_t i = 0; i < f->images && rc == 0; i++) {
-        rc = measure_image(&image[i], f, &scratch, annotations, &truths[i], results, &guesses[i],
-                           boxes, i, err);
+        rc = measure_image(&image[i], f, &scratch, in, i, err);
         pointer[i] = &image[i];
         uda_arena_reset(&scratch, 0);
     }
     uda_arena_finish(&scratch);
     if (rc == 0 && f->nameless > 0) {
-        uda_log(UDA_LOG_WARN, "'%s' has an annotation with id 0: like pycocotools, a prediction "
-                              "that finds it counts as wrong; number from 1", f->instances_path);
+        uda_log(UDA_LOG_WARN,
+                "'%s' has an annotation with id 0: like pycocotools, a prediction that finds it "
+                "counts as wrong; number from 1",
+                f->instances_path);
     }
-    return rc != 0 ? rc : uda_coco_ap(ap, f->arena, f->name, f->categories, pointer, f->images, err);
+    return rc != 0 ? rc
+                   : uda_coco_ap(ap, f->arena, f->name, f->categories, pointer, f->images, err);
 }
 
 int uda_coco_ap_files(struct uda_ap *ap, struct uda_arena *arena, const char *instances_path,
-                      const char *results_path, struct uda_err *err)
+                      const char *results_path, const struct uda_detections *set,
+                      struct uda_err *err)
 {
     struct uda_json *instances = NULL, *results = NULL;
-    struct files files = {
-        .arena = arena, .instances_path = instances_path, .results_path = results_path};
+    struct files files = {.arena = arena,
+                          .instances_path = instances_path,
+                          .results_path = results_path,
+                          .set = set};
+    struct inputs in = {0};
     int rc = 0;
     UDA_GOTO(rc = uda_json_read(&instances, instances_path, err), out);
-    UDA_GOTO(rc = uda_json_read(&results, results_path, err), out);
-    rc = evaluate(ap, &files, instances, results, err);
+    if (set == NULL) {
+        UDA_GOTO(rc = uda_json_read(&results, results_path, err), out);
+        in.results = results;
+    }
+    UDA_GOTO(rc = prepare(&in, &files, instances, err), out);
+    rc = evaluate(ap, &files, &in, err);
 out:
     uda_json_destroy(&instances);
     uda_json_destroy(&results);

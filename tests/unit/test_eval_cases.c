@@ -98,7 +98,7 @@ static void check_coco(const char *name)
     char *dt = uda_arena_printf(&arena, CASES "%s/dt.json", name);
     CHECK_OK(uda_json_read(&root, uda_arena_printf(&arena, CASES "%s/expected.json", name), &err),
              &err);
-    CHECK_OK(uda_coco_ap_files(&ap, &arena, gt, dt, &err), &err);
+    CHECK_OK(uda_coco_ap_files(&ap, &arena, gt, dt, NULL, &err), &err);
     const struct uda_json *stats = uda_json_get(root, "stats");
     check_figure(ap.ap, uda_json_get(stats, "AP"), "AP");
     check_figure(ap.ap50, uda_json_get(stats, "AP50"), "AP50");
