@@ -166,6 +166,26 @@ static bool cached_item(struct uda_dataset_item *item, const struct uda_json *ro
     return true;
 }
 
+/* Digest of what the file says about the images, so that a changed digit is noticed. */
+static int digest_of_rows(char text[UDA_DIGEST_TEXT_BYTES], const struct uda_dataset_item *item,
+                          int64_t count, struct uda_err *err)
+{
+    struct uda_hasher *h = NULL;
+    UDA_TRY(uda_hasher_create(&h, err));
+    for (int64_t i = 0; i < count; i++) {
+        uda_hasher_text(h, item[i].name);
+        uda_hasher_i64(h, item[i].height);
+        uda_hasher_i64(h, item[i].width);
+        uda_hasher_i64(h, item[i].crowds);
+        for (int c = 0; c < UDA_CLASSES; c++) {
+            uda_hasher_i64(h, item[i].instances[c]);
+        }
+    }
+    uda_digest_text(text, uda_hasher_digest(h));
+    uda_hasher_destroy(&h);
+    return 0;
+}
+
 /* True if the file holds the index of exactly these files. */
 static bool read_cache(struct uda_dataset_item *item, int64_t count, const char *path,
                        const char *key)
@@ -185,12 +205,16 @@ static bool read_cache(struct uda_dataset_item *item, int64_t count, const char 
     if (!good) {
         uda_log(UDA_LOG_INFO, "index '%s' is of other files: made again", path);
     }
-    for (int64_t i = 0; good && i < count; i++) {
-        if (!cached_item(&item[i], uda_json_at(rows, i))) {
-            uda_log(UDA_LOG_WARN, "index '%s' is damaged (image %lld): made again", path,
-                    (long long)i);
-            good = false;
-        }
+    bool whole = true;
+    for (int64_t i = 0; good && whole && i < count; i++) {
+        whole = cached_item(&item[i], uda_json_at(rows, i));
+    }
+    char digest[UDA_DIGEST_TEXT_BYTES] = "";
+    const char *written = uda_json_text(uda_json_get(root, "digest"));
+    if (good && (!whole || written == NULL || digest_of_rows(digest, item, count, &ignored) != 0 ||
+                 strcmp(written, digest) != 0)) {
+        uda_log(UDA_LOG_WARN, "index '%s' is damaged: made again", path);
+        good = false;
     }
     uda_json_destroy(&root);
     return good;
@@ -201,11 +225,13 @@ static int write_cache(const struct uda_dataset_item *item, int64_t count, const
 {
     struct uda_arena arena = {0};
     struct uda_str s;
+    char digest[UDA_DIGEST_TEXT_BYTES] = "";
+    UDA_TRY(digest_of_rows(digest, item, count, err));
     uda_str_init(&s, &arena);
-    uda_str_add(&s, "{\"format\": \"%s\", \"key\": \"%s\",\n \"columns\": [\"name\", \"height\", "
+    uda_str_add(&s, "{\"format\": \"%s\", \"key\": \"%s\", \"digest\": \"%s\",\n \"columns\": [\"name\", \"height\", "
                     "\"width\", \"crowds\", \"person\", \"rider\", \"car\", \"truck\", \"bus\", "
                     "\"train\", \"motorcycle\", \"bicycle\"],\n \"images\": [\n",
-                format, key);
+                format, key, digest);
     for (int64_t i = 0; i < count; i++) {
         uda_str_add(&s, "[");
         uda_str_json(&s, item[i].name);

@@ -3,6 +3,8 @@
  *
  * BILINEAR is a triangle filter that widens when shrinking (antialiasing), as two passes with 22-bit
  * fixed-point weights: horizontal, rounded to 8 bits, then vertical (Pillow src/libImaging/Resample.c).
+ * Pillow 13 starts with the vertical pass where the height shrinks clearly more than the width, which keeping
+ * the proportions never does; here the horizontal pass is always first, as in all versions before.
  * NEAREST takes the pixel under the centre of the output pixel (src/libImaging/Geometry.c).
  * Only a window of the output is computed; its bytes equal those of the whole.
  *

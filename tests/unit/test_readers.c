@@ -572,6 +572,7 @@ int main(void)
     if (getenv("UDA_SHARED") != NULL) {
         test_shared(getenv("UDA_SHARED"));
     }
+    CHECK(system(TEXT("rm -rf '%s'", dir)) == 0);
     uda_arena_finish(ARENA);
     return check_result();
 }
