@@ -105,7 +105,22 @@ static bool find_line(const char **start, size_t *length, const struct uda_sourc
     return line > 0;
 }
 
-static bool starts_code_point(char c) { return ((unsigned char)c & 0xC0) != 0x80; }
+/* Length of the printable UTF-8 character at text, 0 if there is none: control codes, broken bytes. */
+static size_t printable(const char *text, size_t bytes)
+{
+    const unsigned char *c = (const unsigned char *)text;
+    size_t length = c[0] < 0x80 ? 1 : c[0] >= 0xF0 ? 4 : c[0] >= 0xE0 ? 3 : c[0] >= 0xC2 ? 2 : 0;
+    if (length > bytes || c[0] < 0x20 || c[0] == 0x7F || c[0] > 0xF4 ||
+        (c[0] == 0xC2 && bytes > 1 && c[1] < 0xA0)) {
+        return 0;
+    }
+    for (size_t i = 1; i < length; i++) {
+        if ((c[i] & 0xC0) != 0x80) {
+            return 0;
+        }
+    }
+    return length;
+}
 
 /* The source line, cut to VIEW_COLUMNS around the column, and the caret under it. */
 static void print_line(struct uda_str *out, struct uda_place place)
@@ -116,18 +131,15 @@ static void print_line(struct uda_str *out, struct uda_place place)
         return;
     }
     int64_t first = place.column > VIEW_COLUMNS - 20 ? place.column - VIEW_COLUMNS / 2 : 1;
-    int64_t column = 0;
+    int64_t column = 1;
     uda_str_add(out, "    ");
-    for (size_t i = 0; i < length; i++) {
-        column += starts_code_point(line[i]) ? 1 : 0;
-        if (column >= first + VIEW_COLUMNS) {
-            break;
-        }
+    for (size_t i = 0; i < length && column < first + VIEW_COLUMNS; column++) {
+        size_t step = printable(line + i, length - i);
+        const char *shown = step > 0 ? line + i : line[i] == '\t' ? " " : "?";
         if (column >= first) {
-            unsigned char c = (unsigned char)line[i];
-            char shown = c == '\t' ? ' ' : c < 0x20 || c == 0x7F ? '?' : line[i];
-            uda_str_put(out, &shown, 1);
+            uda_str_put(out, shown, step > 0 ? step : 1);
         }
+        i += step > 0 ? step : 1;
     }
     uda_str_add(out, "\n    %*s^\n", (int)(place.column - first), "");
 }

@@ -40,6 +40,25 @@ static int no_tree(struct builder *b)
     return uda_fail(b->err, UDA_FORMAT, "'%s' is not a manifest", b->source->name);
 }
 
+/* A place behind the last line (libyaml's end of the text) becomes the end of the last line. */
+static struct uda_place inside(const struct uda_source *source, struct uda_place place)
+{
+    int64_t line = 1, column = 1;
+    for (size_t i = 0; i < source->bytes; i++) {
+        if (source->text[i] == '\n' && i + 1 < source->bytes) {
+            line++;
+            column = 1;
+        } else {
+            column += ((unsigned char)source->text[i] & 0xC0) != 0x80 ? 1 : 0;
+        }
+    }
+    if (place.line > line) {
+        place.line = line;
+        place.column = column;
+    }
+    return place;
+}
+
 /* The character at a place of the original text, or 0. */
 static char char_at(const struct uda_source *source, struct uda_place place)
 {
@@ -62,7 +81,7 @@ static void report_syntax(struct builder *b)
 {
     const yaml_parser_t *p = &b->parser;
     const char *problem = p->problem != NULL ? p->problem : "unreadable";
-    struct uda_place place = place_of(b, p->problem_mark);
+    struct uda_place place = inside(b->source, place_of(b, p->problem_mark));
     const char *remedy = "";
     if (char_at(b->source, place) == '\t') {
         problem = "a tab cannot indent or separate";
@@ -171,9 +190,12 @@ static int check_tag(struct builder *b, const yaml_char_t *tag, struct uda_place
     if (tag == NULL || strcmp((const char *)tag, "!") == 0) {
         return 0;
     }
+    static const char core[] = "tag:yaml.org,2002:";
+    const char *name = (const char *)tag;
+    bool short_form = strncmp(name, core, sizeof core - 1) == 0;
     uda_diag_add(b->diag, place,
-                 "tag '%s': tags are not used, and a tag cannot run code here: remove it",
-                 (const char *)tag);
+                 "tag '%s%s': tags are not used, and a tag cannot run code here: remove it",
+                 short_form ? "!!" : "", short_form ? name + sizeof core - 1 : name);
     return no_tree(b);
 }
 

@@ -35,7 +35,7 @@ static int64_t edit_distance(const char *a, const char *b)
 const char *uda_nearest(const char *word, const char *const *candidate, int64_t count)
 {
     const char *best = NULL;
-    int64_t least = (int64_t)strlen(word) / 3 + 2;
+    int64_t least = ((int64_t)strlen(word) + 1) / 3 + 1;
     for (int64_t i = 0; i < count; i++) {
         int64_t distance = edit_distance(word, candidate[i]);
         if (distance < least) {

@@ -22,7 +22,8 @@ static void check_coco(struct uda_draft *draft, const struct uda_manifest_datase
                        const struct uda_yaml_node *node)
 {
     bool coco = d->format == UDA_LAYOUT_COCO;
-    if (coco && (d->images == NULL || d->annotations == NULL)) {
+    if (coco && (uda_yaml_get(node, "images") == NULL ||
+                 uda_yaml_get(node, "annotations") == NULL)) {
         uda_diag_add(draft->diag, node->place,
                      "data set '%s' of format coco needs 'images' and 'annotations'", d->name);
     }
@@ -32,7 +33,8 @@ static void check_coco(struct uda_draft *draft, const struct uda_manifest_datase
                      "'root'",
                      d->name);
     }
-    if (d->root == NULL && (!coco || d->scenes.count > 0)) {
+    bool given = uda_yaml_get(node, "root") != NULL;
+    if (!given && (!coco || d->scenes.count > 0)) {
         uda_diag_add(draft->diag, node->place, "data set '%s' needs 'root': the folder that holds it%s",
                      d->name, d->scenes.count > 0 ? ", where its scenes are drawn" : "");
     }

@@ -30,7 +30,8 @@ struct uda_draft {
     struct uda_manifest *manifest;
     struct uda_stage_draft *stage; /* [manifest->stage_count] */
     int64_t value_room;
-    bool failed; /* out of memory */
+    bool incomplete; /* a file in 'extends' could not be read: what is missing may stand there */
+    bool failed;     /* out of memory */
 };
 
 #endif

@@ -85,6 +85,9 @@ static struct uda_yaml_node *default_node(struct uda_draft *draft, const char *t
 
 static void report_missing(struct uda_draft *draft, const struct target *t)
 {
+    if (draft->incomplete) {
+        return;
+    }
     const char *leaf = strrchr(t->path, '.');
     if (t->owner != NULL) {
         uda_diag_add(draft->diag, t->parent, "%s needs '%s': %s", t->owner,
@@ -129,6 +132,8 @@ static void read_given(struct uda_draft *draft, const struct target *t,
                                  : uda_arena_printf(draft->arena, "%s:%" PRId64, name,
                                                     node->place.line);
         add_value(draft, t, canonical, origin, true);
+    } else if (t->key->def != NULL) {
+        read_default(draft, t, false); /* so that later checks do not stumble over it again */
     }
 }
 
@@ -254,15 +259,29 @@ static void read_stages(struct uda_draft *draft)
     }
 }
 
+/* Where a key of the top level that is missing should stand: its section, or the file. */
+static struct uda_place section_place(const struct uda_draft *draft, const struct uda_key *key)
+{
+    char section[64];
+    size_t length = strcspn(key->path, ".");
+    struct uda_place top = {.source = draft->tree->place.source};
+    if (key->path[length] == '\0' || length >= sizeof section) {
+        return top;
+    }
+    memcpy(section, key->path, length);
+    section[length] = '\0';
+    const struct uda_yaml_node *node = uda_yaml_get(draft->tree, section);
+    return node != NULL ? node->place : top;
+}
+
 static void read_all(struct uda_draft *draft)
 {
     struct uda_manifest *m = draft->manifest;
-    struct uda_place top = {.source = draft->tree->place.source};
     bool done[UDA_IN_STAGE + 1] = {false};
     for (int64_t i = 0; i < uda_schema_count() && !draft->failed; i++) {
         const struct uda_key *key = uda_schema_row(i);
         if (key->record == UDA_IN_MANIFEST || key->record == UDA_IN_RECIPE) {
-            struct target t = {.key = key, .path = key->path, .parent = top};
+            struct target t = {.key = key, .path = key->path, .parent = section_place(draft, key)};
             t.record = key->record == UDA_IN_RECIPE ? (void *)&m->recipe : (void *)m;
             read_row(draft, &t);
         } else if (!done[key->record]) {
@@ -318,7 +337,7 @@ static int fill(struct uda_draft *draft, struct uda_err *err)
         return uda_fail(err, UDA_NOMEM, "'%s': out of memory", m->path);
     }
     read_all(draft);
-    if (!draft->failed) {
+    if (!draft->failed && !draft->incomplete) {
         uda_manifest_check_meaning(draft);
     }
     m->stage = uda_arena_calloc(draft->arena, (size_t)m->stage_count * sizeof *m->stage);
@@ -358,7 +377,8 @@ int uda_manifest_parse(struct uda_manifest **out, struct uda_arena *arena, const
     struct uda_sources sources = {.arena = arena, .diag = &diag};
     struct uda_yaml_node *tree = NULL;
     UDA_TRY(uda_sources_merge(&tree, &sources, path, text, bytes, sets, set_count, err));
-    struct uda_draft draft = {.arena = arena, .diag = &diag, .tree = tree, .manifest = m};
+    struct uda_draft draft = {.arena = arena, .diag = &diag, .tree = tree, .manifest = m,
+                              .incomplete = sources.incomplete};
     if (tree != NULL) {
         UDA_TRY(fill(&draft, err));
     }

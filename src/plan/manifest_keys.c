@@ -96,7 +96,8 @@ static bool walk(struct uda_draft *draft, const struct uda_yaml_node *node, cons
 static bool has_entries(struct uda_draft *draft, const char *section, const char *example)
 {
     const struct uda_yaml_node *node = uda_yaml_get(draft->tree, section);
-    if (node != NULL && (node->kind != UDA_YAML_MAPPING || node->count > 0)) {
+    bool filled = node != NULL && (node->kind != UDA_YAML_MAPPING || node->count > 0);
+    if (filled || (node == NULL && draft->incomplete)) {
         return true;
     }
     struct uda_place place = {.source = draft->tree->place.source};

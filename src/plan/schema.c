@@ -21,7 +21,7 @@ int64_t uda_schema_count(void)
 
 const struct uda_key *uda_schema_row(int64_t i)
 {
-    for (int64_t s = 0; s < UDA_LEN(sections); s++) {
+    for (int64_t s = 0; i >= 0 && s < UDA_LEN(sections); s++) {
         if (i < sections[s]->count) {
             return &sections[s]->key[i];
         }
@@ -157,7 +157,7 @@ void uda_key_type_text(struct uda_str *out, const struct uda_key *key)
     case UDA_KEY_REFS: uda_str_add(out, key->most == 1 ? "name" : "name or list of names"); break;
     }
     if (key->unit != NULL) {
-        uda_str_add(out, ", %s", key->unit);
+        uda_str_add(out, " (%s)", key->unit);
     }
     if (key->absent != NULL) {
         uda_str_add(out, ", or %s", key->absent);

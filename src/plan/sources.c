@@ -162,7 +162,8 @@ static int apply_extends(struct uda_yaml_node **root, struct uda_sources *s,
     for (int64_t i = 0; i < count; i++) {
         struct uda_yaml_node *one = NULL;
         UDA_TRY(read_extended(&one, s, chain, list ? extends->item[i] : extends, err));
-        if (one != NULL && one->kind == UDA_YAML_MAPPING) {
+        s->incomplete = s->incomplete || one == NULL;
+        if (one != NULL) {
             base = merge(s->arena, base, one);
             if (base == NULL) {
                 return no_memory(err, chain->path);

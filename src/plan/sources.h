@@ -12,7 +12,8 @@
 struct uda_sources {
     struct uda_arena *arena;
     struct uda_diag *diag;
-    int64_t count; /* sources so far: their order in messages */
+    int64_t count;   /* sources so far: their order in messages */
+    bool incomplete; /* a file in `extends` gave nothing */
 };
 
 /*

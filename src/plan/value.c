@@ -32,14 +32,20 @@ static const char *type_text(const struct reader *r)
     return text.text;
 }
 
+static const char *article(const struct uda_key *key)
+{
+    return key->type == UDA_KEY_BOOL || key->type == UDA_KEY_TEXT || key->type == UDA_KEY_ENUM ? ""
+                                                                                              : "a ";
+}
+
 /* The text of a scalar without its unit (" px"); NULL when the node is no scalar or empty. */
 static const char *scalar_text(const struct reader *r, const struct uda_yaml_node *node)
 {
     struct uda_arena *arena = r->draft->arena;
     if (node->kind != UDA_YAML_SCALAR) {
         const char *what = uda_arena_printf(
-            arena, "a %s stands where %s belongs",
-            node->kind == UDA_YAML_SEQUENCE ? "list" : "mapping", type_text(r));
+            arena, "is a %s, needs %s%s", node->kind == UDA_YAML_SEQUENCE ? "list" : "mapping",
+            article(r->key), type_text(r));
         complain(r, node, what != NULL ? what : "wrong type", "");
         return NULL;
     }
@@ -80,7 +86,7 @@ static const char *number_trap(struct uda_arena *arena, const char *text, bool w
                                     digits[1] == 'N')) {
         answer = "is not a finite number";
     } else if (whole && digits[strspn(digits, "0123456789.eE+-")] == '\0' && digits[0] != '\0') {
-        answer = "is not written as a whole number: write the digits only";
+        answer = "is not a whole number: write the digits only";
     }
     return answer != NULL ? answer : "";
 }
@@ -113,7 +119,7 @@ static void complain_number(const struct reader *r, const struct uda_yaml_node *
     } else if (trap[0] != '\0') {
         what = uda_arena_printf(arena, "'%s' %s", text, trap);
     } else {
-        what = uda_arena_printf(arena, "'%s' is not a %s", text, type_text(r));
+        what = uda_arena_printf(arena, "'%s' is not %s%s", text, article(r->key), type_text(r));
     }
     complain(r, node, what != NULL ? what : "wrong", remedy);
 }
@@ -301,7 +307,7 @@ static bool list_items(struct uda_yaml_node *const **items, int64_t *count,
         *items = (*node)->item;
         *count = (*node)->count;
     } else {
-        const char *what = uda_arena_printf(r->draft->arena, "needs a %s", type_text(r));
+        const char *what = uda_arena_printf(r->draft->arena, "needs %s%s", article(r->key), type_text(r));
         complain(r, *node, what != NULL ? what : "needs a list", "write [ ] around the values");
         return false;
     }
