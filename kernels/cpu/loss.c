@@ -1,0 +1,345 @@
+#include "kernels/cpu/points.h"
+
+#include "src/base/err.h"
+
+#include <math.h>
+
+#define BLOCK UDA_POINT_BLOCK
+/* Scratch areas; each serves its share of the rows. A constant, so that shares do not depend on threads. */
+#define AREAS 32
+
+/* ---- class loss: a few hundred rows, in double ---- */
+
+/* log sum exp of a row. */
+static double log_sum(const float *x, int64_t K)
+{
+    double top = (double)x[0], sum = 0.0;
+    for (int64_t k = 1; k < K; k++) {
+        top = (double)x[k] > top ? (double)x[k] : top;
+    }
+    for (int64_t k = 0; k < K; k++) {
+        sum += exp((double)x[k] - top);
+    }
+    return top + log(sum);
+}
+
+int UDA_CPU(class_loss_fwd)(struct uda_stream *stream, struct uda_class_loss_args *a)
+{
+    (void)stream;
+    double sum = 0.0;
+    for (int64_t row = 0; row < a->rows; row++) {
+        const float *x = a->logits + row * a->K;
+        double w = a->target[row] == a->K - 1 ? (double)a->no_object : 1.0;
+        sum += w * (log_sum(x, a->K) - (double)x[a->target[row]]);
+    }
+    *a->loss += sum / a->denominator;
+    return 0;
+}
+
+int UDA_CPU(class_loss_bwd)(struct uda_stream *stream, struct uda_class_loss_args *a)
+{
+    (void)stream;
+    for (int64_t row = 0; row < a->rows; row++) {
+        const float *x = a->logits + row * a->K;
+        float *dx = a->dlogits + row * a->K;
+        double w = a->target[row] == a->K - 1 ? (double)a->no_object : 1.0;
+        double factor = (double)a->weight * w / a->denominator, lse = log_sum(x, a->K);
+        for (int64_t k = 0; k < a->K; k++) {
+            double p = exp((double)x[k] - lse) - (k == a->target[row] ? 1.0 : 0.0);
+            float d = (float)(factor * p);
+            dx[k] = a->accumulate ? dx[k] + d : d;
+        }
+    }
+    return 0;
+}
+
+/* ---- mask losses ---- */
+
+/* Memory of one area: of all candidates x; of the points kept x, t, the logistic function of x, and their places. */
+struct area {
+    float *all, *x, *t, *sigmoid, *point;
+};
+
+struct mask_job {
+    const struct uda_mask_loss_args *a;
+    int64_t areas, area_floats;
+    float *logits; /* [R, H W] */
+    float *scratch;
+    double *row; /* [R, 2]: mask and dice loss of each row */
+};
+
+/* Room for x points in whole blocks; compaction may write one more. */
+static int64_t room_for(int64_t points) { return (points / BLOCK + 1) * BLOCK; }
+
+static struct area area_of(const struct mask_job *job, int64_t i)
+{
+    struct area s = {.all = job->scratch + i * job->area_floats};
+    s.x = s.all + room_for(max_i64(job->a->candidates, job->a->P));
+    s.t = s.x + room_for(job->a->P);
+    s.sigmoid = s.t + room_for(job->a->P);
+    s.point = s.sigmoid + room_for(job->a->P);
+    return s;
+}
+
+static void sample_points(float *x, const float *point, int64_t count, const float *map, int64_t h,
+                          int64_t w)
+{
+    struct point_taps taps;
+    for (int64_t j = 0; j < count; j += BLOCK) {
+        point_taps(&taps, point + 2 * j, min_i64(BLOCK, count - j), h, w);
+        point_sample(x + j, map, &taps);
+    }
+}
+
+/* Bits of |x|: they are ordered as the values. */
+static uint32_t magnitude(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits & 0x7fffffffu;
+}
+
+/* The kth smallest magnitude (k >= 1), and how many of its equals belong to the k smallest. By digits of 11, 11, 9. */
+static uint32_t select_magnitude(const float *x, int64_t count, int64_t k, int64_t *ties)
+{
+    static const int shift[] = {20, 9, 0}, bits[] = {11, 11, 9};
+    uint32_t prefix = 0, histogram[2048];
+    for (int pass = 0; pass < 3; pass++) {
+        int above = shift[pass] + bits[pass];
+        uint32_t mask = (UINT32_C(1) << bits[pass]) - 1, digit = 0;
+        memset(histogram, 0, sizeof histogram);
+        for (int64_t i = 0; i < count; i++) {
+            uint32_t key = magnitude(x[i]);
+            histogram[key >> shift[pass] & mask] += key >> above == prefix >> above;
+        }
+        while (k > (int64_t)histogram[digit]) {
+            k -= histogram[digit];
+            digit++;
+        }
+        prefix |= digit << shift[pass];
+    }
+    *ties = k;
+    return prefix;
+}
+
+/* Moves the most uncertain candidates to the front of x and point, in their order. */
+static void keep_uncertain(struct area *s, const struct uda_mask_loss_args *a, int64_t r)
+{
+    const float *candidate = a->candidate + r * a->candidates * 2;
+    if (a->important == 0) {
+        return;
+    }
+    int64_t ties = 0, kept = 0;
+    uint32_t limit = select_magnitude(s->all, a->candidates, a->important, &ties);
+    for (int64_t i = 0; i < a->candidates; i++) {
+        uint32_t key = magnitude(s->all[i]);
+        int64_t tie = (key == limit) & (ties > 0);
+        ties -= tie;
+        s->x[kept] = s->all[i];
+        s->point[2 * kept] = candidate[2 * i];
+        s->point[2 * kept + 1] = candidate[2 * i + 1];
+        kept += (key < limit) | tie;
+    }
+}
+
+/* Sums over the points of a row: softplus(x) - x t, s t, s, t; s kept. */
+struct sums {
+    double entropy, product, sigmoid, label;
+};
+
+static struct sums sum_points(struct area *s, int64_t count)
+{
+    struct sums total = {0};
+    for (int64_t first = 0; first < count; first += BLOCK) {
+        vf entropy = vf_set(0.0f), product = entropy, sigmoids = entropy, labels = entropy;
+        for (int64_t j = first; j < min_i64(first + BLOCK, count); j += UDA_LANES) {
+            vi in = first_lanes(count - j);
+            vf x = vf_load(s->x + j), t = keep_lanes(vf_load(s->t + j), in), sigmoid;
+            vf plus = softplus_sigmoid(x, &sigmoid);
+            vf_store(s->sigmoid + j, sigmoid);
+            entropy += keep_lanes(plus - x * t, in);
+            product += sigmoid * t;
+            sigmoids += keep_lanes(sigmoid, in);
+            labels += t;
+        }
+        total.entropy += (double)vf_sum(entropy);
+        total.product += (double)vf_sum(product);
+        total.sigmoid += (double)vf_sum(sigmoids);
+        total.label += (double)vf_sum(labels);
+    }
+    return total;
+}
+
+static void mask_row(struct mask_job *job, struct area *s, int64_t r)
+{
+    const struct uda_mask_loss_args *a = job->a;
+    const float *map = job->logits + r * a->H * a->W;
+    const uint8_t *mask = a->mask + a->target[r] * a->height * a->width;
+    int64_t random = a->P - a->important;
+    struct point_taps taps;
+    sample_points(s->all, a->candidate + r * a->candidates * 2, a->candidates, map, a->H, a->W);
+    keep_uncertain(s, a, r);
+    if (random > 0) {
+        memcpy(s->point + 2 * a->important, a->random + r * random * 2,
+               (size_t)(2 * random) * sizeof *s->point);
+        sample_points(s->all, a->random + r * random * 2, random, map, a->H, a->W);
+        memcpy(s->x + a->important, s->all, (size_t)random * sizeof *s->x);
+    }
+    for (int64_t j = 0; j < a->P; j += BLOCK) {
+        point_taps(&taps, s->point + 2 * j, min_i64(BLOCK, a->P - j), a->height, a->width);
+        point_label(s->t + j, mask, &taps);
+    }
+    struct sums sum = sum_points(s, a->P);
+    double denominator = sum.sigmoid + sum.label + 1.0, overlap = 2.0 * sum.product + 1.0;
+    job->row[2 * r] = sum.entropy / (double)a->P;
+    job->row[2 * r + 1] = 1.0 - overlap / denominator;
+    if (a->dlogit == NULL) {
+        return;
+    }
+    memcpy(a->point + r * a->P * 2, s->point, (size_t)(2 * a->P) * sizeof *a->point);
+    float *UDA_RESTRICT dlogit = a->dlogit + r * a->P;
+    float entropy_factor = (float)((double)a->mask_weight / a->denominator / (double)a->P);
+    double dice_factor = (double)a->dice_weight / a->denominator / (denominator * denominator);
+    float of_label = (float)(-2.0 * denominator * dice_factor), of_one = (float)(overlap * dice_factor);
+    for (int64_t j = 0; j < a->P; j++) {
+        float p = s->sigmoid[j], t = s->t[j];
+        dlogit[j] = entropy_factor * (p - t) + (of_label * t + of_one) * (p * (1.0f - p));
+    }
+}
+
+static void mask_area(void *args, int64_t i)
+{
+    struct mask_job *job = args;
+    struct area s = area_of(job, i);
+    for (int64_t r = i; r < job->a->R; r += job->areas) {
+        mask_row(job, &s, r);
+    }
+}
+
+/* Rows query[r] of e, one after the other. */
+static void gather_rows(float *rows, const float *e, const int32_t *query, int64_t R, int64_t C)
+{
+    for (int64_t r = 0; r < R; r++) {
+        memcpy(rows + r * C, e + query[r] * C, (size_t)C * sizeof *rows);
+    }
+}
+
+/* Floats of a sub-product's workspace, whole vectors. */
+static int64_t floats_of(struct uda_stream *stream, struct uda_gemm_args *product)
+{
+    product->ws = (struct uda_workspace){0};
+    (void)UDA_CPU(gemm)(stream, product);
+    return (int64_t)(product->ws.bytes / 64 + 1) * 16;
+}
+
+int UDA_CPU(mask_loss_fwd)(struct uda_stream *stream, struct uda_mask_loss_args *a)
+{
+    int64_t pixels = a->H * a->W, rows = ceil_div(a->R * a->C, 16) * 16;
+    struct uda_gemm_args product = {.M = a->R, .N = pixels, .K = a->C, .transpose_b = true,
+                                    .lda = a->C, .B = a->f, .ldb = a->C, .ldc = pixels};
+    int64_t product_floats = floats_of(stream, &product), map = ceil_div(a->R * pixels, 16) * 16;
+    struct mask_job job = {.a = a, .areas = min_i64(AREAS, a->R)};
+    job.area_floats = room_for(max_i64(a->candidates, a->P)) + 5 * room_for(a->P);
+    int64_t losses = ceil_div(4 * a->R, 16) * 16;
+    if (a->ws.data == NULL) {
+        a->ws.bytes = (size_t)(losses + rows + product_floats + map + job.areas * job.area_floats) *
+                      sizeof(float);
+        return 0;
+    }
+    job.row = a->ws.data;
+    float *e = (float *)a->ws.data + losses;
+    product.ws.data = e + rows;
+    job.logits = e + rows + product_floats;
+    job.scratch = job.logits + map;
+    gather_rows(e, a->e, a->query, a->R, a->C);
+    product.A = e;
+    product.C = job.logits;
+    int rc = UDA_CPU(gemm)(stream, &product);
+    if (rc != 0) {
+        return rc;
+    }
+    uda_team_run(stream->team, job.areas, mask_area, &job);
+    double mask = 0.0, dice = 0.0;
+    for (int64_t r = 0; r < a->R; r++) {
+        mask += job.row[2 * r];
+        dice += job.row[2 * r + 1];
+    }
+    *a->loss_mask += mask / a->denominator;
+    *a->loss_dice += dice / a->denominator;
+    return 0;
+}
+
+/* ---- gradient ---- */
+
+struct spread_job {
+    const struct uda_mask_grad_args *a;
+    float *dense; /* [R, H W] */
+};
+
+static void spread_row(void *args, int64_t r)
+{
+    struct spread_job *job = args;
+    const struct uda_mask_grad_args *a = job->a;
+    float *map = job->dense + r * a->H * a->W;
+    const float *point = a->point + r * a->P * 2, *dlogit = a->dlogit + r * a->P;
+    struct point_taps taps;
+    memset(map, 0, (size_t)(a->H * a->W) * sizeof *map);
+    for (int64_t first = 0; first < a->P; first += BLOCK) {
+        int64_t count = min_i64(BLOCK, a->P - first);
+        point_taps(&taps, point + 2 * first, count, a->H, a->W);
+        for (int64_t j = 0; j < count; j++) {
+            float g = dlogit[first + j];
+            for (int tap = 0; tap < 4; tap++) {
+                map[taps.at[tap][j]] += taps.weight[tap][j] * g;
+            }
+        }
+    }
+}
+
+/* Zeroes what lies outside [from, to) of x [count]. */
+static void clear_around(float *x, int64_t from, int64_t to, int64_t count)
+{
+    memset(x, 0, (size_t)from * sizeof *x);
+    memset(x + to, 0, (size_t)(count - to) * sizeof *x);
+}
+
+int UDA_CPU(mask_loss_bwd)(struct uda_stream *stream, struct uda_mask_grad_args *a)
+{
+    int64_t pixels = a->H * a->W, image = pixels * a->C, rows = ceil_div(a->R * a->C, 16) * 16;
+    struct uda_gemm_args to_e = {.M = a->R, .N = a->C, .K = pixels, .lda = pixels,
+                                 .B = a->f + a->n * image, .ldb = a->C, .ldc = a->C};
+    struct uda_gemm_args to_f = {.M = pixels, .N = a->C, .K = a->R, .transpose_a = true,
+                                 .lda = pixels, .ldb = a->C, .ldc = a->C,
+                                 .accumulate = a->accumulate_f};
+    int64_t product = max_i64(floats_of(stream, &to_e), floats_of(stream, &to_f));
+    if (a->ws.data == NULL) {
+        a->ws.bytes = (size_t)(2 * rows + product + a->R * pixels) * sizeof(float);
+        return 0;
+    }
+    float *e = a->ws.data, *de = e + rows;
+    struct spread_job job = {.a = a, .dense = de + rows + product};
+    to_e.ws.data = to_f.ws.data = de + rows;
+    uda_team_run(stream->team, a->R, spread_row, &job);
+    if (a->de != NULL) {
+        to_e.A = job.dense;
+        to_e.C = de;
+        UDA_TRY(UDA_CPU(gemm)(stream, &to_e));
+        if (!a->accumulate_e) {
+            memset(a->de, 0, (size_t)(a->N * a->Q * a->C) * sizeof *a->de);
+        }
+        for (int64_t i = 0; i < a->R * a->C; i++) {
+            a->de[(a->n * a->Q + a->query[i / a->C]) * a->C + i % a->C] += de[i];
+        }
+    }
+    if (a->df != NULL) {
+        gather_rows(e, a->e + a->n * a->Q * a->C, a->query, a->R, a->C);
+        to_f.A = job.dense;
+        to_f.B = e;
+        to_f.C = a->df + a->n * image;
+        UDA_TRY(UDA_CPU(gemm)(stream, &to_f));
+        if (!a->accumulate_f) {
+            clear_around(a->df, a->n * image, (a->n + 1) * image, a->N * image);
+        }
+    }
+    return 0;
+}

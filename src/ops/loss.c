@@ -1,0 +1,203 @@
+#include "src/ops/ops.h"
+
+#include <string.h>
+
+/* Is x a tensor of so many dimensions with image n? */
+static bool has_image(const struct uda_tensor *x, int ndim, int64_t n)
+{
+    return x->ndim == ndim && n >= 0 && n < x->dim[0];
+}
+
+/* Do e [N,Q,C] and f [N,H,W,C] belong together, and may a point address their pixels and the targets'? */
+static bool check_maps(struct uda_tape *t, const char *op, const struct uda_tensor *e,
+                       const struct uda_tensor *f, int64_t n, const struct uda_targets *targets)
+{
+    if (!has_image(e, 3, n) || !has_image(f, 4, n) || e->dim[0] != f->dim[0] ||
+        e->dim[2] != f->dim[3] || f->dim[1] > INT32_MAX / f->dim[2]) {
+        char es[96], fs[96];
+        (void)uda_tape_fail(t, UDA_SHAPE, "%s: image %lld of e %s and f %s", op, (long long)n,
+                            uda_tensor_shape(es, sizeof es, e), uda_tensor_shape(fs, sizeof fs, f));
+        return false;
+    }
+    if (targets->count < 0 || targets->height < 1 || targets->width < 1 ||
+        targets->height > INT32_MAX / targets->width) {
+        (void)uda_tape_fail(t, UDA_SHAPE, "%s: %lld targets of %lld x %lld pixels", op,
+                            (long long)targets->count, (long long)targets->height,
+                            (long long)targets->width);
+        return false;
+    }
+    return true;
+}
+
+/* The first of count values outside low..high-1, or -1. */
+static int64_t first_outside(const int32_t *value, int64_t count, int64_t high)
+{
+    for (int64_t i = 0; i < count; i++) {
+        if (value[i] < 0 || value[i] >= high) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+void uda_match_cost(struct uda_tape *t, float *cost, struct uda_tensor *logits,
+                    struct uda_tensor *e, struct uda_tensor *f, int64_t n,
+                    const struct uda_targets *targets, const struct uda_match_spec *spec)
+{
+    if (!uda_tape_ok(t) || !check_maps(t, "match_cost", e, f, n, targets) || targets->count == 0) {
+        return;
+    }
+    if (!has_image(logits, 3, n) || logits->dim[1] != e->dim[1] || logits->dim[2] < 2 ||
+        spec->points < 1) {
+        char ls[96], es[96];
+        (void)uda_tape_fail(t, UDA_SHAPE, "match_cost: logits %s, e %s, %lld points",
+                            uda_tensor_shape(ls, sizeof ls, logits),
+                            uda_tensor_shape(es, sizeof es, e), (long long)spec->points);
+        return;
+    }
+    int64_t Q = e->dim[1], C = e->dim[2], H = f->dim[1], W = f->dim[2], K = logits->dim[2];
+    int64_t wrong = first_outside(targets->cls, targets->count, K - 1);
+    if (wrong >= 0) {
+        (void)uda_tape_fail(t, UDA_SHAPE, "match_cost: target %lld has class %d of %lld",
+                            (long long)wrong, targets->cls[wrong], (long long)(K - 1));
+        return;
+    }
+    struct uda_match_cost_args a = {
+        .Q = Q, .K = K, .C = C, .H = H, .W = W, .M = targets->count, .height = targets->height,
+        .width = targets->width, .P = spec->points, .cls_weight = spec->cls_weight,
+        .mask_weight = spec->mask_weight, .dice_weight = spec->dice_weight,
+        .logits = logits->data + n * Q * K, .e = e->data + n * Q * C,
+        .f = f->data + n * H * W * C, .point = spec->point, .cls = targets->cls,
+        .mask = targets->mask, .cost = cost};
+    UDA_LAUNCH(t, match_cost, &a);
+}
+
+/* ---- class loss ---- */
+
+struct class_saved {
+    struct uda_tensor *logits;
+    struct uda_class_loss_args args;
+    int32_t target[];
+};
+
+static void class_backward(struct uda_tape *t, void *saved)
+{
+    struct class_saved *s = saved;
+    struct uda_class_loss_args a = s->args;
+    a.target = s->target;
+    a.dlogits = uda_grad_take(t, s->logits, &a.accumulate);
+    if (a.dlogits != NULL) {
+        UDA_LAUNCH(t, class_loss_bwd, &a);
+    }
+}
+
+void uda_class_loss(struct uda_tape *t, double *loss, struct uda_tensor *logits,
+                    const int32_t *target, float no_object, double denominator, float weight)
+{
+    if (!uda_tape_ok(t)) {
+        return;
+    }
+    int64_t rows = uda_tensor_rows(logits), K = uda_tensor_last(logits);
+    int64_t wrong = first_outside(target, rows, K);
+    if (wrong >= 0 || !(denominator > 0.0)) {
+        (void)uda_tape_fail(t, UDA_SHAPE, "class_loss: target %lld is %d of %lld, denominator %g",
+                            (long long)wrong, wrong >= 0 ? target[wrong] : 0, (long long)K,
+                            denominator);
+        return;
+    }
+    struct uda_class_loss_args a = {.rows = rows, .K = K, .no_object = no_object, .weight = weight,
+                                    .denominator = denominator, .logits = logits->data,
+                                    .target = target, .loss = loss};
+    UDA_LAUNCH(t, class_loss_fwd, &a);
+    if (!logits->needs_grad) {
+        return;
+    }
+    size_t bytes = sizeof(struct class_saved) + (size_t)rows * sizeof *target;
+    struct class_saved *s = uda_tape_record_root(t, class_backward, bytes, NULL, 0);
+    if (s != NULL) {
+        s->logits = logits;
+        s->args = a;
+        memcpy(s->target, target, (size_t)rows * sizeof *target);
+    }
+}
+
+/* ---- mask losses ---- */
+
+struct mask_saved {
+    struct uda_tensor *e, *f, *point, *dlogit;
+    int64_t n;
+    int32_t query[];
+};
+
+static void mask_backward(struct uda_tape *t, void *saved)
+{
+    struct mask_saved *s = saved;
+    struct uda_mask_grad_args a = {
+        .N = s->e->dim[0], .Q = s->e->dim[1], .C = s->e->dim[2], .H = s->f->dim[1],
+        .W = s->f->dim[2], .n = s->n, .R = s->dlogit->dim[0], .P = s->dlogit->dim[1],
+        .e = s->e->data, .f = s->f->data, .point = s->point->data, .dlogit = s->dlogit->data,
+        .query = s->query};
+    a.de = uda_grad_take(t, s->e, &a.accumulate_e);
+    a.df = uda_grad_take(t, s->f, &a.accumulate_f);
+    UDA_LAUNCH(t, mask_loss_bwd, &a);
+}
+
+/* Do the pairs exist, and do the numbers of points fit? */
+static bool check_pairs(struct uda_tape *t, int64_t Q, const struct uda_targets *targets,
+                        const struct uda_matches *matches, const struct uda_point_spec *spec)
+{
+    int64_t query = first_outside(matches->query, matches->count, Q);
+    int64_t target = first_outside(matches->target, matches->count, targets->count);
+    if (query >= 0 || target >= 0) {
+        int64_t pair = query >= 0 ? query : target;
+        (void)uda_tape_fail(t, UDA_SHAPE, "mask_loss: pair %lld is query %d of %lld, target %d of %lld",
+                            (long long)pair, matches->query[pair], (long long)Q,
+                            matches->target[pair], (long long)targets->count);
+        return false;
+    }
+    if (spec->points < 1 || spec->important < 0 || spec->important > spec->points ||
+        spec->important > spec->candidates || !(spec->denominator > 0.0)) {
+        (void)uda_tape_fail(t, UDA_SHAPE,
+                            "mask_loss: %lld of %lld candidates among %lld points, denominator %g",
+                            (long long)spec->important, (long long)spec->candidates,
+                            (long long)spec->points, spec->denominator);
+        return false;
+    }
+    return true;
+}
+
+void uda_mask_loss(struct uda_tape *t, double *loss_mask, double *loss_dice, struct uda_tensor *e,
+                   struct uda_tensor *f, int64_t n, const struct uda_targets *targets,
+                   const struct uda_matches *matches, const struct uda_point_spec *spec)
+{
+    int64_t R = matches->count;
+    if (!uda_tape_ok(t) || !check_maps(t, "mask_loss", e, f, n, targets) ||
+        !check_pairs(t, e->dim[1], targets, matches, spec) || R == 0) {
+        return;
+    }
+    int64_t Q = e->dim[1], C = e->dim[2], H = f->dim[1], W = f->dim[2], P = spec->points;
+    bool record = t->recording && (e->needs_grad || f->needs_grad);
+    struct uda_tensor *owned[2] = {NULL, NULL};
+    struct uda_mask_loss_args a = {
+        .C = C, .H = H, .W = W, .R = R, .height = targets->height, .width = targets->width, .P = P,
+        .candidates = spec->candidates, .important = spec->important,
+        .denominator = spec->denominator, .mask_weight = spec->mask_weight,
+        .dice_weight = spec->dice_weight, .e = e->data + n * Q * C, .f = f->data + n * H * W * C,
+        .candidate = spec->candidate, .random = spec->random, .query = matches->query,
+        .target = matches->target, .mask = targets->mask, .loss_mask = loss_mask,
+        .loss_dice = loss_dice};
+    if (record) {
+        owned[0] = uda_tape_new(t, 3, (int64_t[]){R, P, 2});
+        owned[1] = uda_tape_new(t, 2, (int64_t[]){R, P});
+        a.point = owned[0]->data;
+        a.dlogit = owned[1]->data;
+    }
+    UDA_LAUNCH(t, mask_loss_fwd, &a);
+    size_t bytes = sizeof(struct mask_saved) + (size_t)R * sizeof *matches->query;
+    struct mask_saved *s =
+        record ? uda_tape_record_root(t, mask_backward, bytes, owned, 2) : NULL;
+    if (s != NULL) {
+        *s = (struct mask_saved){.e = e, .f = f, .point = owned[0], .dlogit = owned[1], .n = n};
+        memcpy(s->query, matches->query, (size_t)R * sizeof *matches->query);
+    }
+}
