@@ -18,6 +18,7 @@ extern const int64_t uda_verb_count;
 
 int uda_cmd_check(int argc, char **argv, struct uda_err *err) UDA_MUST_USE;
 int uda_cmd_evaluate(int argc, char **argv, struct uda_err *err) UDA_MUST_USE;
+int uda_cmd_export(int argc, char **argv, struct uda_err *err) UDA_MUST_USE;
 int uda_cmd_scenes(int argc, char **argv, struct uda_err *err) UDA_MUST_USE;
 int uda_cmd_import(int argc, char **argv, struct uda_err *err) UDA_MUST_USE;
 int uda_cmd_inspect(int argc, char **argv, struct uda_err *err) UDA_MUST_USE;

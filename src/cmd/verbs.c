@@ -4,6 +4,7 @@ const struct uda_verb uda_verbs[] = {
     {"check", "parse and validate a manifest, and look at its data sets", uda_cmd_check},
     {"plan", "the stages in order, what they read and write, and what is done", uda_cmd_plan},
     {"evaluate", "average precision of predictions by a benchmark's rules", uda_cmd_evaluate},
+    {"export", "a label set in the format of another tool", uda_cmd_export},
     {"scenes", "labelled procedural street scenes in a data set's own layout", uda_cmd_scenes},
     {"import", "weights of other programs into a file for model.init", uda_cmd_import},
     {"inspect", "what is in a file; verify it; compare two", uda_cmd_inspect},
