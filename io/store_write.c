@@ -38,7 +38,10 @@ int uda_store_begin(struct uda_store_writer **writer, size_t expected_bytes, str
         return uda_fail(err, UDA_NOMEM, "hdf5: out of memory");
     }
     w->file = H5I_INVALID_HID;
-    int rc = uda_store_image_reserve(&w->image, expected_bytes, err);
+    /* What libhdf5 adds around the values stays below this; else the image would be copied at its end. */
+    bool known = expected_bytes > 0 && expected_bytes < SIZE_MAX / 8;
+    size_t around = known ? expected_bytes / 64 + ((size_t)16 << 20) : 0;
+    int rc = uda_store_image_reserve(&w->image, expected_bytes + around, err);
     if (rc == 0) {
         rc = reserve(w, 2 * OBJECT_BYTES, err);
     }
