@@ -1,5 +1,6 @@
 #include "src/scenes/scenes.h"
 
+#include "io/durable.h"
 #include "io/fs.h"
 #include "io/png.h"
 #include "src/base/log.h"
@@ -214,6 +215,7 @@ static int draw_batches(struct job *job, struct uda_team *team, struct uda_arena
     return 0;
 }
 
+/* Creates the folders; what a killed drawing left half written in them is removed. */
 static int make_folders(const struct job *job, struct uda_arena *arena, struct uda_err *err)
 {
     for (int i = 0; i < UDA_LEN(job->writer->folder) && job->writer->folder[i] != NULL; i++) {
@@ -226,6 +228,7 @@ static int make_folders(const struct job *job, struct uda_arena *arena, struct u
             return uda_fail(err, UDA_NOMEM, "'%s': out of memory", job->spec->dir);
         }
         UDA_TRY(uda_fs_mkdirs(path, err));
+        UDA_TRY(uda_durable_sweep(NULL, path, err));
     }
     return 0;
 }
@@ -251,6 +254,7 @@ static int draw_folder(struct job *job, struct uda_team *team, struct uda_arena 
         return 0;
     }
     UDA_TRY(uda_fs_mkdirs(spec->dir, err));
+    UDA_TRY(uda_durable_sweep(NULL, spec->dir, err));
     UDA_TRY(write_text(arena, spec->dir, "README.txt", readme, err));
     UDA_TRY(make_folders(job, arena, err));
     UDA_TRY(draw_batches(job, team, arena, err));

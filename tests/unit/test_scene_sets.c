@@ -177,6 +177,8 @@ static void test_same_bytes(void)
             }
         }
         CHECK_OK(uda_fs_remove(uda_fs_join(ARENA, many.dir, "DONE"), &err), &err);
+        char *half = uda_arena_printf(ARENA, "%s/README.txt.tmp-1", many.dir);
+        CHECK_OK(uda_fs_write(half, "x", 1, &err), &err); /* as a killed writer leaves it */
         CHECK_OK(uda_scenes_write(&many, team, &err), &err);
         CHECK(uda_digest_equal(digest, tree_digest(many.dir, &files_many)));
         remove_tree(one.dir);

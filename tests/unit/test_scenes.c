@@ -38,8 +38,8 @@ static void test_repeatable(void)
 }
 
 /*
- * What version 1 draws, whatever the compiler and the machine. A change of these numbers is a change of
- * UDA_SCENES_VERSION: folders drawn before are then refused instead of mixed.
+ * What version 1 draws, whatever the compiler and the machine. A change of these numbers is a
+ * change of UDA_SCENES_VERSION: folders drawn before are then refused instead of mixed.
  */
 static void test_golden(void)
 {
