@@ -196,10 +196,38 @@ static void test_coco(const struct place *p)
     try_coco(p, GOOD_GT, "[{", "dt.json");
 }
 
+/* Every allocation fails once: an error that says so, and nothing leaks (the sanitizer build looks). */
+static void test_memory(const struct place *p)
+{
+    char gt[SCRATCH_BYTES], dt[SCRATCH_BYTES];
+    scratch_path(gt, p->dir, "gt.json");
+    scratch_path(dt, p->dir, "dt.json");
+    put(p, "a_000000_000001_pred.txt", "mask.png 26 0.5\n");
+    put_png(p, "a_000000_000001_gtFine_instanceIds.png", H, W, 26001);
+    put_json(p, "gt.json", GOOD_GT);
+    put_json(p, "dt.json", GOOD_DT);
+    for (int which = 0; which < 2; which++) {
+        int rc = UDA_NOMEM;
+        for (int64_t nth = 1; rc != 0 && nth < 200; nth++) {
+            struct uda_arena arena = {0};
+            struct uda_err err = {0};
+            struct uda_ap ap = {0};
+            uda_alloc_fail_after(nth);
+            rc = which == 0 ? uda_cityscapes_ap(&ap, &arena, p->dir, p->dir, NULL, NULL, &err)
+                            : uda_coco_ap_files(&ap, &arena, gt, dt, NULL, &err);
+            uda_alloc_fail_after(0);
+            CHECK(rc == 0 || (rc == UDA_NOMEM && err.text[0] != '\0'));
+            uda_arena_finish(&arena);
+        }
+        CHECK(rc == 0);
+    }
+}
+
 int main(void)
 {
     struct place place;
     make_place(&place);
+    test_memory(&place);
     test_lines(&place);
     test_folders(&place);
     test_coco(&place);
