@@ -1,3 +1,4 @@
+#include "src/cmd/check_data.h"
 #include "src/cmd/cmd.h"
 #include "src/cmd/manifest_option.h"
 #include "src/plan/schema.h"
@@ -16,8 +17,8 @@ static int check_one(const char *path, const struct uda_option_list *sets, bool 
                      struct uda_arena *arena, struct uda_err *err)
 {
     struct uda_manifest *manifest = NULL;
-    (void)data;
     UDA_TRY(uda_manifest_option_load(&manifest, arena, path, sets, err));
+    UDA_TRY(uda_check_data(manifest, data, arena, err));
     print_summary(manifest);
     return 0;
 }

@@ -22,11 +22,6 @@ static void check_coco(struct uda_draft *draft, const struct uda_manifest_datase
                        const struct uda_yaml_node *node)
 {
     bool coco = d->format == UDA_LAYOUT_COCO;
-    if (coco && (uda_yaml_get(node, "images") == NULL ||
-                 uda_yaml_get(node, "annotations") == NULL)) {
-        uda_diag_add(draft->diag, node->place,
-                     "data set '%s' of format coco needs 'images' and 'annotations'", d->name);
-    }
     if (!coco && (d->images != NULL || d->annotations != NULL)) {
         uda_diag_add(draft->diag, place_of(draft, node, d->images != NULL ? "images" : "annotations"),
                      "data set '%s': 'images' and 'annotations' are for format coco: this one has a "
@@ -34,7 +29,12 @@ static void check_coco(struct uda_draft *draft, const struct uda_manifest_datase
                      d->name);
     }
     bool given = uda_yaml_get(node, "root") != NULL;
-    if (!given && (!coco || d->scenes.count > 0)) {
+    bool parts = uda_yaml_get(node, "images") != NULL && uda_yaml_get(node, "annotations") != NULL;
+    if (!given && coco && !parts && d->scenes.count == 0) {
+        uda_diag_add(draft->diag, node->place,
+                     "data set '%s' of format coco needs 'root', or 'images' and 'annotations'",
+                     d->name);
+    } else if (!given && (!coco || d->scenes.count > 0)) {
         uda_diag_add(draft->diag, node->place, "data set '%s' needs 'root': the folder that holds it%s",
                      d->name, d->scenes.count > 0 ? ", where its scenes are drawn" : "");
     }
@@ -50,8 +50,8 @@ static void check_datasets(struct uda_draft *draft)
         if (has_format) {
             check_coco(draft, d, node);
         }
-        if (has_format && d->format != UDA_LAYOUT_CITYSCAPES &&
-            d->format != UDA_LAYOUT_KITTI360 && d->split != NULL && d->split[0] != '\0') {
+        bool no_split = d->format == UDA_LAYOUT_URBANSYN || d->format == UDA_LAYOUT_SYNTHIA;
+        if (has_format && no_split && d->split != NULL && d->split[0] != '\0') {
             uda_diag_add(draft->diag, place_of(draft, node, "split"),
                          "data set '%s': this format has no splits: use 'hold_out'", d->name);
         }

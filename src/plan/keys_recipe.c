@@ -72,7 +72,8 @@ static const struct uda_key rows[] = {
      .high = 1e3, .def = "0.1", .help = "class weight of 'no object' in the cross-entropy"},
     {.path = "loss.combine", RECIPE(loss.combine), .type = UDA_KEY_ENUM, .kinds = MIX,
      .allowed = "weighted|batch", .def = "weighted",
-     .help = "weighted: a loss for each kind of image, weighted as below; batch: one loss over all, as in the released code"},
+     .help = "weighted: a loss for each kind of image, weighted as below; batch: one over all, as "
+             "in the released code"},
     {.path = "loss.source", RECIPE(loss.source), .type = UDA_KEY_FLOAT, .kinds = MIX, .high = 1e3,
      .def = "0", .help = "weight of the plain source images"},
     {.path = "loss.s2t", RECIPE(loss.s2t), .type = UDA_KEY_FLOAT, .kinds = MIX, .high = 1e3,
@@ -123,7 +124,8 @@ static const struct uda_key rows[] = {
      .least = 1, .most = UDA_CLASSES, .allowed = UDA_CLASS_WORDS, .absent = "auto", .def = "auto",
      .help = "classes to balance; auto: of each category the one with the fewest source instances"},
     {.path = "mixing.rare.pool", RECIPE(mixing.rare.pool), .type = UDA_KEY_INT, .kinds = MIX,
-     .high = 1000, .unit = "images", .def = "10", .help = "images with rare instances kept, first in first out; 0: no balancing"},
+     .high = 1000, .unit = "images", .def = "10",
+     .help = "images with rare instances kept, first in first out; 0: no balancing"},
     {.path = "mixing.rare.share", RECIPE(mixing.rare.share), .type = UDA_KEY_FLOAT, .kinds = MIX,
      .high = 1, .def = "0.5", .help = "part of the pool pasted on an image without a rare instance"},
 
@@ -137,7 +139,8 @@ static const struct uda_key rows[] = {
      .kinds = TESTING | ON(ADAPT), .low = 1, .high = 16000, .def = "100",
      .help = "best (query, class) pairs kept per image"},
     {.path = "test.score_threshold", RECIPE(test.score_threshold), .type = UDA_KEY_FLOAT,
-     .kinds = ON(EVALUATE), .high = 1, .def = "0", .help = "instances at or below this score are not evaluated"},
+     .kinds = ON(EVALUATE), .high = 1, .def = "0",
+     .help = "instances below this score are not evaluated"},
 };
 
 const struct uda_key_section uda_keys_of_recipe = {rows, UDA_LEN(rows)};

@@ -7,7 +7,8 @@
 static const struct uda_key stage_rows[] = {
     {.path = "stages.*.kind", SPEC(kind), .type = UDA_KEY_ENUM, .kinds = ALL_KINDS,
      .required = ALL_KINDS, .allowed = "train|adapt|label|fuse|evaluate",
-     .help = "train: supervised; adapt: with a teacher and mixing; label: pseudo-labels; fuse: one set of several; evaluate: AP"},
+     .help = "train: supervised; adapt: with a teacher and mixing; label: pseudo-labels; fuse: one "
+             "set of several; evaluate: AP"},
     {.path = "stages.*.data", STAGE(data), .type = UDA_KEY_REFS, .kinds = READING,
      .required = READING, .least = 1, .most = 8,
      .help = "data sets by name; adapt: [source, target]"},

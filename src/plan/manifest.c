@@ -411,6 +411,23 @@ int uda_manifest_load(struct uda_manifest **out, struct uda_arena *arena, const 
                               err);
 }
 
+const char *uda_layout_name(enum uda_layout layout)
+{
+    static const char *const names[] = {"cityscapes", "kitti360", "urbansyn",
+                                        "synscapes",  "synthia",  "coco"};
+    return names[layout];
+}
+
+const char *uda_manifest_origin(const struct uda_manifest *manifest, const char *path)
+{
+    for (int64_t i = 0; i < manifest->value_count; i++) {
+        if (strcmp(manifest->value[i].path, path) == 0) {
+            return manifest->value[i].origin;
+        }
+    }
+    return "";
+}
+
 const char *uda_stage_kind_name(enum uda_stage_kind kind)
 {
     static const char *const names[] = {"train", "adapt", "label", "fuse", "evaluate"};

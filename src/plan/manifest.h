@@ -74,8 +74,8 @@ struct uda_manifest_dataset {
     const char *name;
     enum uda_layout format;
     const char *root;      /* folder; relative to the current directory unless absolute; coco: may be NULL */
-    const char *images;    /* coco: folder of images, else NULL */
-    const char *annotations; /* coco: instances JSON, else NULL */
+    const char *images;    /* coco: folder of images; NULL: root/split */
+    const char *annotations; /* coco: instances JSON; NULL: root/annotations/instances_SPLIT.json */
     const char *split;     /* "train", "val", ... ; "" where the format has no split */
     enum uda_label_use labels; /* none: label files are never opened */
     int64_t limit;         /* first `limit` images after the split and the hold-out; 0: all */
@@ -257,5 +257,9 @@ int64_t uda_manifest_diff(struct uda_str *out, const struct uda_manifest *old_ma
 
 /* "train", "adapt", "label", "fuse", "evaluate". Borrowed, static. */
 const char *uda_stage_kind_name(enum uda_stage_kind kind);
+/* "cityscapes", ..., "coco": what readers and scenes call the format. Borrowed, static. */
+const char *uda_layout_name(enum uda_layout layout);
+/* Where a key was written ("file:12", "--set", "default"); "" for an unknown path. Borrowed. */
+const char *uda_manifest_origin(const struct uda_manifest *manifest, const char *path);
 
 #endif

@@ -12,10 +12,8 @@ static void put_bytes(struct uda_str *out, int64_t bytes)
 
 static void put_dataset(struct uda_str *out, const struct uda_manifest_dataset *d)
 {
-    static const char *const formats[] = {"cityscapes", "kitti360", "urbansyn",
-                                          "synscapes",  "synthia",  "coco"};
-    uda_str_add(out, "data set '%s': %s", d->name, formats[d->format]);
-    uda_str_add(out, " in '%s'", d->root != NULL ? d->root : d->images);
+    uda_str_add(out, "data set '%s': %s", d->name, uda_layout_name(d->format));
+    uda_str_add(out, " in '%s'", d->root != NULL ? d->root : d->annotations);
     if (d->split != NULL && d->split[0] != '\0') {
         uda_str_add(out, ", split %s", d->split);
     }

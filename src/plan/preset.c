@@ -42,7 +42,7 @@ const char *uda_preset_default(const char **origin, struct uda_arena *arena,
     if (key->record == UDA_IN_DATASET) {
         const struct uda_manifest_dataset *dataset = record;
         bool split = dataset->format == UDA_LAYOUT_CITYSCAPES ||
-                     dataset->format == UDA_LAYOUT_KITTI360;
+                     dataset->format == UDA_LAYOUT_KITTI360 || dataset->format == UDA_LAYOUT_COCO;
         return split ? "train" : "";
     }
     const char *leaf = strrchr(key->path, '.') + 1;
