@@ -30,9 +30,7 @@ static int fill(struct uda_store_writer *w, const float *x, int64_t rows, struct
     static const uint16_t u16[1] = {65535};
     static const uint32_t u32[1] = {4294967295u};
     static const double f64[2] = {-0.0, 1e300};
-    static const char *texts[3] = {"", "ab",
-                                   "Stra\xc3\x9f"
-                                   "e"};
+    static const char *texts[3] = {"", "ab", "Stra\xc3\x9fze"};
     char longer[2001];
     memset(longer, 'x', sizeof longer - 1);
     longer[2000] = '\0';
@@ -111,8 +109,7 @@ static void check_texts(const struct uda_store *s, struct uda_arena *arena)
     CHECK(count == 3);
     CHECK_STR(texts[0], "");
     CHECK_STR(texts[1], "ab");
-    CHECK_STR(texts[2], "Stra\xc3\x9f"
-                        "e");
+    CHECK_STR(texts[2], "Stra\xc3\x9fze");
     CHECK_OK(uda_store_get_texts(&texts, &count, s, "text/none", arena, &err), &err);
     CHECK(count == 0);
     CHECK_OK(uda_store_get_attr_text(&text, s, "", "kind", arena, &err), &err);
