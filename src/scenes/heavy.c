@@ -87,7 +87,7 @@ void uda_draw_truck(struct uda_brush *brush, const struct uda_item *item)
     float half = item->length * 0.5f, half_width = item->width * 0.5f;
     struct uda_rgb cab = uda_palette_vehicle(rng, brush->style);
     struct uda_rgb glass = uda_palette_glass(rng, brush->style);
-    struct uda_rgb cargo = uda_rng_uniform(rng) < 0.55f
+    struct uda_rgb cargo = uda_rng_uniform(rng) < (brush->style == UDA_SCENE_REAL ? 0.55f : 0.25f)
                                ? uda_palette_grey(uda_rng_range(rng, 165.0f, 235.0f))
                                : uda_palette_vehicle(rng, brush->style);
     struct uda_rgb rim = uda_palette_grey(uda_rng_range(rng, 110.0f, 180.0f));

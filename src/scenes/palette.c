@@ -36,7 +36,7 @@ static struct uda_rgb muted(struct uda_rng *rng)
 struct uda_rgb uda_palette_vehicle(struct uda_rng *rng, enum uda_scene_style style)
 {
     bool real = style == UDA_SCENE_REAL;
-    if (uda_rng_uniform(rng) < (real ? 0.42f : 0.15f)) {
+    if (uda_rng_uniform(rng) < (real ? 0.42f : 0.05f)) {
         float value = uda_rng_range(rng, 0.0f, 1.0f);
         return uda_palette_grey(value < 0.35f ? 40.0f + 60.0f * value : 90.0f + 150.0f * value);
     }
@@ -82,7 +82,7 @@ struct uda_rgb uda_palette_wall(struct uda_rng *rng, enum uda_scene_style style)
         return uda_palette_grey(value * 255.0f);
     }
     if (kind < 0.8f) {
-        float saturation = uda_rng_range(rng, 0.15f, real ? 0.32f : 0.42f);
+        float saturation = uda_rng_range(rng, 0.15f, real ? 0.32f : 0.26f);
         return uda_rgb_hsv(uda_rng_range(rng, 0.03f, 0.13f), saturation, value);
     }
     float saturation = uda_rng_range(rng, 0.1f, real ? 0.2f : 0.3f);

@@ -15,9 +15,9 @@ static struct dress draw_dress(struct uda_brush *brush)
     struct dress d = {.skin = uda_palette_skin(rng)};
     d.hair = uda_palette_hair(rng);
     d.top = uda_palette_cloth(rng, brush->style);
-    bool jeans = uda_rng_uniform(rng) < 0.45f;
+    bool jeans = uda_rng_uniform(rng) < (brush->style == UDA_SCENE_REAL ? 0.45f : 0.15f);
     d.legs = uda_palette_cloth(rng, brush->style);
-    d.legs = jeans ? (struct uda_rgb){44, 56, 98} : uda_rgb_scale(d.legs, 0.75f);
+    d.legs = jeans ? (struct uda_rgb){44, 56, 98} : uda_rgb_scale(d.legs, 0.85f);
     d.shoes = uda_palette_grey(uda_rng_range(rng, 20.0f, 200.0f));
     d.bag = uda_palette_cloth(rng, brush->style);
     bool real = brush->style == UDA_SCENE_REAL;

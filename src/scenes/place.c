@@ -167,7 +167,7 @@ static bool try_place(struct uda_crowd *crowd, struct uda_street *street,
     t = style == UDA_SCENE_REAL ? t * (0.55f + 0.45f * t)
                                 : t; /* the real style has more far objects */
     uda_item_shape(&item, style, rng);
-    float near_y = below * (style == UDA_SCENE_REAL ? 0.27f + 0.68f * t : 0.34f + 0.61f * t);
+    float near_y = below * (style == UDA_SCENE_REAL ? 0.27f + 0.68f * t : 0.4f + 0.55f * t);
     float most_y = 0.62f * (float)view->canvas->height * view->eye / item.height;
     if (item.height > 2.5f && near_y > most_y) {
         near_y = most_y * (0.6f + 0.4f * t);

@@ -11,7 +11,7 @@
 enum stream { STREAM_STREET, STREAM_CROWD, STREAM_HOUSES, STREAM_LENS, STREAM_ITEM };
 
 /* A smaller share of itself than this and an object is hidden: it would only confuse. */
-#define LEAST_SHARE 0.2f
+#define LEAST_SHARE 0.25f
 
 const char *uda_scene_style_name(enum uda_scene_style style)
 {

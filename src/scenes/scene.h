@@ -26,7 +26,7 @@
 
 /* Raised whenever the same spec would give other pixels; part of what a drawn folder says about
  * itself. */
-#define UDA_SCENES_VERSION 1
+#define UDA_SCENES_VERSION 2
 
 /* Map values below this are stuff (a Cityscapes label id, or UDA_STUFF_LANE); object i is
  * UDA_SCENE_OBJECT + i. */

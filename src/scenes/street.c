@@ -172,7 +172,7 @@ static void draw_facade(const struct uda_view *view, const struct uda_frame *fra
     float storey = uda_rng_range(rng, 2.8f, 3.4f), pitch = uda_rng_range(rng, 1.9f, 3.0f);
     float wide = pitch * uda_rng_range(rng, 0.4f, 0.62f);
     bool shops = uda_rng_uniform(rng) < 0.5f, frames = uda_rng_uniform(rng) < 0.6f;
-    struct uda_rgb awning = uda_rgb_hsv(uda_rng_uniform(rng), 0.45f, 0.6f);
+    struct uda_rgb awning = uda_rgb_hsv(uda_rng_uniform(rng), 0.25f, 0.6f);
     struct uda_rgb trim = uda_rgb_mix(wall, uda_palette_grey(235.0f), 0.5f);
     uda_draw_side_box(view, frame, house, side, -half, height - 0.35f, half, height, trim);
     uda_draw_side_box(view, frame, house, side, -half, 0.0f, half, 0.5f, uda_rgb_scale(wall, 0.7f));
