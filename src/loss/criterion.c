@@ -197,8 +197,10 @@ static void prediction_losses(struct uda_tape *t, const struct uda_criterion_con
                         losses);
         }
     }
-    uda_class_loss(t, &losses->ce[prediction], predictions->logits[prediction], target,
-                   config->no_object, norm->class_weight, config->class_weight);
+    if (norm->class_weight > 0.0) { /* 0 only if nothing is matched and no_object is 0 */
+        uda_class_loss(t, &losses->ce[prediction], predictions->logits[prediction], target,
+                       config->no_object, norm->class_weight, config->class_weight);
+    }
 }
 
 /* Classes in 0..K-1 and masks of the padded input size, which is four times the mask features. */
