@@ -53,38 +53,49 @@ static bool has_any(const struct uda_dataset_item *item, uint32_t class_mask)
     return false;
 }
 
-/* Keeps, in place and in order, the items that the spec asks for. */
-static int select_items(struct uda_dataset *d, struct uda_dataset_item *item,
-                        const struct uda_dataset_spec *spec, struct uda_arena *arena,
-                        struct uda_err *err)
+/* The images of the part that the spec asks for, up to its limit: source [*count], ascending. */
+static int choose(int64_t **source, int64_t *count, int64_t split_count,
+                  const struct uda_dataset_spec *spec, struct uda_arena *arena, struct uda_err *err)
 {
-    int64_t count = d->split_count, kept = 0, seen = 0;
-    bool *held = uda_arena_calloc(arena, (size_t)count * sizeof *held);
-    if (held == NULL) {
+    bool *held = uda_arena_calloc(arena, (size_t)split_count * sizeof *held);
+    *source = uda_arena_alloc(arena, (size_t)split_count * sizeof **source);
+    if (held == NULL || *source == NULL) {
         return uda_fail(err, UDA_NOMEM, "out of memory for a split of %lld images",
-                        (long long)count);
+                        (long long)split_count);
     }
     if (spec->hold != UDA_HOLD_NONE) {
-        UDA_TRY(draw_hold_out(held, count, spec, arena, err));
+        UDA_TRY(draw_hold_out(held, split_count, spec, arena, err));
     }
-    for (int64_t i = 0; i < count && (spec->limit <= 0 || seen < spec->limit); i++) {
-        if (spec->hold != UDA_HOLD_NONE && held[i] != (spec->hold == UDA_HOLD_HELD)) {
-            continue;
+    int64_t n = 0;
+    for (int64_t i = 0; i < split_count && (spec->limit == 0 || n < spec->limit); i++) {
+        if (spec->hold == UDA_HOLD_NONE || held[i] == (spec->hold == UDA_HOLD_HELD)) {
+            (*source)[n++] = i;
         }
-        seen++;
-        if (!spec->keep_empty && !spec->unlabelled && !has_any(&item[i], d->class_mask)) {
-            d->dropped_count++;
-            continue;
-        }
-        item[kept++] = item[i];
     }
-    if (kept == 0) {
-        return uda_fail(err, UDA_FORMAT, "'%s': no image is left of %lld (%lld have no instance)",
-                        spec->root != NULL ? spec->root : spec->annotations, (long long)count,
-                        (long long)d->dropped_count);
+    *count = n;
+    return 0;
+}
+
+/* Keeps, in place and in order, the items that have an instance of the classes. */
+static int drop_empty(struct uda_dataset *d, struct uda_dataset_item *item, int64_t count,
+                      const struct uda_dataset_spec *spec, struct uda_err *err)
+{
+    int64_t kept = 0;
+    for (int64_t i = 0; i < count; i++) {
+        if (spec->keep_empty || spec->unlabelled || has_any(&item[i], d->class_mask)) {
+            item[kept++] = item[i];
+        }
     }
     d->item = item;
     d->count = kept;
+    d->dropped_count = count - kept;
+    if (kept == 0) {
+        return uda_fail(err, UDA_FORMAT,
+                        "'%s': no image is left: %lld in the split, %lld in this part, none with an "
+                        "instance of the classes",
+                        spec->root != NULL ? spec->root : spec->annotations,
+                        (long long)d->split_count, (long long)count);
+    }
     return 0;
 }
 
@@ -139,8 +150,10 @@ static int fill(struct uda_dataset *d, const struct uda_dataset_spec *spec, stru
     struct uda_dataset_item *item = NULL;
     UDA_TRY(s->reader->list(&s->list, &s->arena, &source, err));
     d->split_count = s->list.count;
-    UDA_TRY(uda_index_make(&item, s->reader, &s->list, &options, &s->arena, err));
-    UDA_TRY(select_items(d, item, spec, &s->arena, err));
+    int64_t *chosen = NULL, count = 0;
+    UDA_TRY(choose(&chosen, &count, d->split_count, spec, &s->arena, err));
+    UDA_TRY(uda_index_make(&item, s->reader, &s->list, chosen, count, &options, &s->arena, err));
+    UDA_TRY(drop_empty(d, item, count, spec, err));
     return sum_up(d, err);
 }
 

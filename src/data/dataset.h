@@ -35,7 +35,8 @@ struct uda_dataset_spec {
     int64_t limit;           /* first so many images of the part; 0 = all */
     uint32_t class_mask;     /* bit (1 << enum uda_class): what counts as an instance; 0 = all eight */
     bool keep_empty;         /* evaluation: keep images without an instance of the classes */
-    const char *cache_path;  /* index of the whole split as JSON; NULL = none. Rebuilt when stale */
+    const char *cache_path;  /* index as JSON, NULL = none; rebuilt when stale. One for each root, split, part
+                              * and limit; class_mask and keep_empty may differ */
     int threads;             /* for counting; 0 = one per core */
 };
 

@@ -19,7 +19,8 @@
 struct scan {
     const struct uda_reader *reader;
     const struct uda_reader_list *list;
-    struct uda_dataset_item *item;
+    struct uda_dataset_item *item; /* [count] */
+    int64_t count;
     bool unlabelled;
     int64_t base;          /* first item of the chunk */
     _Atomic int64_t failed; /* lowest item that failed so far, INT64_MAX = none */
@@ -35,7 +36,8 @@ static int scan_item(struct scan *s, int64_t i, struct uda_err *err)
     }
     struct uda_arena arena = {0}, scratch = {0};
     struct uda_labels labels = {0};
-    int rc = s->reader->labels(&labels, s->list, i, item->height, item->width, &arena, &scratch, err);
+    int rc = s->reader->labels(&labels, s->list, item->source, item->height, item->width, &arena,
+                               &scratch, err);
     for (int64_t k = 0; rc == 0 && k < labels.count; k++) {
         const struct uda_instance *n = &labels.instance[k];
         if (n->crowd) {
@@ -65,7 +67,7 @@ static void scan_task(void *args, int64_t task)
 static int scan_all(struct scan *s, int threads, struct uda_err *err)
 {
     struct uda_team *team = NULL;
-    int64_t count = s->list->count;
+    int64_t count = s->count;
     UDA_TRY(uda_team_create(&team, threads, err));
     for (s->base = 0; s->base < count && atomic_load(&s->failed) == INT64_MAX; s->base += CHUNK) {
         int64_t left = count - s->base;
@@ -99,14 +101,15 @@ static int add_file(struct uda_hasher *h, const char *path, struct uda_err *err)
 }
 
 static int hash_files(struct uda_hasher *h, const struct uda_reader *reader,
-                      const struct uda_reader_list *list, bool unlabelled, struct uda_err *err)
+                      const struct uda_reader_list *list, const struct uda_dataset_item *chosen,
+                      int64_t count, bool unlabelled, struct uda_err *err)
 {
     uda_hasher_i64(h, INDEX_VERSION);
     uda_hasher_text(h, reader->format);
     uda_hasher_i64(h, unlabelled);
-    uda_hasher_i64(h, list->count);
-    for (int64_t i = 0; i < list->count; i++) {
-        const struct uda_reader_item *item = &list->item[i];
+    uda_hasher_i64(h, count);
+    for (int64_t i = 0; i < count; i++) {
+        const struct uda_reader_item *item = &list->item[chosen[i].source];
         uda_hasher_text(h, item->name);
         uda_hasher_i64(h, item->id);
         UDA_TRY(add_file(h, item->image, err));
@@ -130,11 +133,12 @@ static int hash_files(struct uda_hasher *h, const struct uda_reader *reader,
 
 /* key = digest of everything that the index is made from, as far as it can be seen without decoding. */
 static int key_of_files(char key[UDA_DIGEST_TEXT_BYTES], const struct uda_reader *reader,
-                        const struct uda_reader_list *list, bool unlabelled, struct uda_err *err)
+                        const struct uda_reader_list *list, const struct uda_dataset_item *chosen,
+                        int64_t count, bool unlabelled, struct uda_err *err)
 {
     struct uda_hasher *h = NULL;
     UDA_TRY(uda_hasher_create(&h, err));
-    int rc = hash_files(h, reader, list, unlabelled, err);
+    int rc = hash_files(h, reader, list, chosen, count, unlabelled, err);
     if (rc == 0) {
         uda_digest_text(key, uda_hasher_digest(h));
     }
@@ -266,38 +270,41 @@ static void clear_counts(struct uda_dataset_item *item, int64_t count)
 }
 
 int uda_index_make(struct uda_dataset_item **items, const struct uda_reader *reader,
-                   const struct uda_reader_list *list, const struct uda_index_options *options,
-                   struct uda_arena *arena, struct uda_err *err)
+                   const struct uda_reader_list *list, const int64_t *source, int64_t count,
+                   const struct uda_index_options *options, struct uda_arena *arena,
+                   struct uda_err *err)
 {
-    struct uda_dataset_item *item = uda_arena_calloc(arena, (size_t)list->count * sizeof *item);
+    struct uda_dataset_item *item = uda_arena_calloc(arena, (size_t)count * sizeof *item);
     if (item == NULL) {
         return uda_fail(err, UDA_NOMEM, "out of memory for an index of %lld images",
-                        (long long)list->count);
+                        (long long)count);
     }
-    for (int64_t i = 0; i < list->count; i++) {
-        item[i].name = list->item[i].name;
-        item[i].id = list->item[i].id;
-        item[i].image_path = list->item[i].image;
-        item[i].label_path = list->item[i].label;
-        item[i].source = i;
+    for (int64_t i = 0; i < count; i++) {
+        const struct uda_reader_item *from = &list->item[source[i]];
+        item[i] = (struct uda_dataset_item){.name = from->name,
+                                            .id = from->id,
+                                            .image_path = from->image,
+                                            .label_path = from->label,
+                                            .source = source[i]};
     }
     char key[UDA_DIGEST_TEXT_BYTES] = "";
     if (options->cache_path != NULL) {
-        UDA_TRY(key_of_files(key, reader, list, options->unlabelled, err));
-        if (read_cache(item, list->count, options->cache_path, key)) {
+        UDA_TRY(key_of_files(key, reader, list, item, count, options->unlabelled, err));
+        if (read_cache(item, count, options->cache_path, key)) {
             *items = item;
             return 0;
         }
-        clear_counts(item, list->count);
+        clear_counts(item, count);
     }
     struct scan scan = {.reader = reader,
                         .list = list,
                         .item = item,
+                        .count = count,
                         .unlabelled = options->unlabelled,
                         .failed = INT64_MAX};
     UDA_TRY(scan_all(&scan, options->threads, err));
     if (options->cache_path != NULL) {
-        UDA_TRY(write_cache(item, list->count, options->cache_path, key, reader->format, err));
+        UDA_TRY(write_cache(item, count, options->cache_path, key, reader->format, err));
     }
     *items = item;
     return 0;

@@ -1,11 +1,11 @@
 /*
- * The index of a whole split: sizes of images and counts of instances, scanned once and kept in a file.
+ * The index of chosen images of a split: sizes and counts of instances, scanned once and kept in a file.
  *
  * Invariants: the index depends on the files alone. The cache file is used only if format, names and sizes in
  * bytes of all files (for COCO the contents of the JSON) are those it was made from; otherwise, or when it is
  * damaged, it is made again and says so. For src/data/dataset.c only.
  *
- *     UDA_TRY(uda_index_make(items, reader, &list, &options, &arena, err));
+ *     UDA_TRY(uda_index_make(&items, reader, &list, source, count, &options, &arena, err));
  */
 #ifndef UDA_DATA_INDEX_H
 #define UDA_DATA_INDEX_H
@@ -19,9 +19,10 @@ struct uda_index_options {
     int threads;            /* 0 = one per core */
 };
 
-/* items [list->count] in the list's order, of the arena. */
+/* items [count] for the images source [count] of the list, in that order, of the arena. */
 int uda_index_make(struct uda_dataset_item **items, const struct uda_reader *reader,
-                   const struct uda_reader_list *list, const struct uda_index_options *options,
-                   struct uda_arena *arena, struct uda_err *err) UDA_MUST_USE;
+                   const struct uda_reader_list *list, const int64_t *source, int64_t count,
+                   const struct uda_index_options *options, struct uda_arena *arena,
+                   struct uda_err *err) UDA_MUST_USE;
 
 #endif
