@@ -40,17 +40,30 @@ static UDA_ALWAYS_INLINE void vf_store(float *p, vf v) { memcpy(p, &v, sizeof v)
 
 static UDA_ALWAYS_INLINE vf vf_set(float x) { return (vf){0} + x; }
 
-/* Sum of the lanes, pairwise. */
+/* v turned by the constant k lanes: lane i is v's lane i + k, cyclically. */
+#if UDA_LANES == 16
+#define UDA_TURN(v, k)                                                                             \
+    UDA_SHUFFLE(v, v, k, (k) + 1, (k) + 2, (k) + 3, (k) + 4, (k) + 5, (k) + 6, (k) + 7, (k) + 8,   \
+                (k) + 9, (k) + 10, (k) + 11, (k) + 12, (k) + 13, (k) + 14, (k) + 15)
+#elif UDA_LANES == 8
+#define UDA_TURN(v, k)                                                                             \
+    UDA_SHUFFLE(v, v, k, (k) + 1, (k) + 2, (k) + 3, (k) + 4, (k) + 5, (k) + 6, (k) + 7)
+#else
+#define UDA_TURN(v, k) UDA_SHUFFLE(v, v, k, (k) + 1, (k) + 2, (k) + 3)
+#endif
+
+/* Sum of the lanes, pairwise: lane i and lane i + half, and so on down to one. */
 static UDA_ALWAYS_INLINE float vf_sum(vf v)
 {
-    float lane[UDA_LANES];
-    memcpy(lane, &v, sizeof lane);
-    for (int half = UDA_LANES / 2; half > 0; half /= 2) {
-        for (int i = 0; i < half; i++) {
-            lane[i] += lane[i + half];
-        }
-    }
-    return lane[0];
+#if UDA_LANES >= 16
+    v += UDA_TURN(v, 8);
+#endif
+#if UDA_LANES >= 8
+    v += UDA_TURN(v, 4);
+#endif
+    v += UDA_TURN(v, 2);
+    v += UDA_TURN(v, 1);
+    return v[0];
 }
 
 static UDA_ALWAYS_INLINE int64_t min_i64(int64_t a, int64_t b) { return a < b ? a : b; }

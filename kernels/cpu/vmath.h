@@ -27,14 +27,15 @@ static UDA_ALWAYS_INLINE vf vf_abs(vf x) { return (vf)((vu)x & 0x7fffffffu); }
 /* Largest lane. */
 static UDA_ALWAYS_INLINE float vf_largest(vf v)
 {
-    float lane[UDA_LANES];
-    memcpy(lane, &v, sizeof lane);
-    for (int half = UDA_LANES / 2; half > 0; half /= 2) {
-        for (int i = 0; i < half; i++) {
-            lane[i] = lane[i] > lane[i + half] ? lane[i] : lane[i + half];
-        }
-    }
-    return lane[0];
+#if UDA_LANES >= 16
+    v = vf_max(v, UDA_TURN(v, 8));
+#endif
+#if UDA_LANES >= 8
+    v = vf_max(v, UDA_TURN(v, 4));
+#endif
+    v = vf_max(v, UDA_TURN(v, 2));
+    v = vf_max(v, UDA_TURN(v, 1));
+    return v[0];
 }
 
 /* The first n < UDA_LANES values; the other lanes are 0. */

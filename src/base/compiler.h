@@ -18,6 +18,8 @@
 #define UDA_NOINLINE __attribute__((noinline))
 /* A SIMD vector of `bytes` bytes: `typedef float vf UDA_VECTOR(64);` */
 #define UDA_VECTOR(bytes) __attribute__((vector_size(bytes)))
+/* Lanes of two such vectors one after the other, chosen by constants. gcc 12, clang. */
+#define UDA_SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
 
 /* Does this processor have an instruction-set extension ("avx2")? x86 only. */
 #define UDA_CPU_HAS(name) __builtin_cpu_supports(name)
