@@ -41,7 +41,9 @@ struct uda_workspace {
 #include "kernels/args_optim.h"
 
 struct uda_kernels {
-    const char *name; /* "cpu x86-64-v4" */
+    const char *name; /* "cpu v4" */
+    /* Libraries and versions that the results depend on: "oneDNN 2.6.3". Static. */
+    const char *(*libraries)(void);
 #define UDA_KERNEL(kernel, args) int (*kernel)(struct uda_stream *, struct args *);
 #include "kernels/kernels.def"
 #undef UDA_KERNEL

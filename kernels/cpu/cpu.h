@@ -75,6 +75,8 @@ static UDA_ALWAYS_INLINE int64_t ceil_div(int64_t a, int64_t b) { return (a + b 
 #include "kernels/kernels.def"
 #undef UDA_KERNEL
 
+const char *UDA_CPU(libraries)(void);
+
 /* Sequential product for use inside tasks: C = op(A) op(B) (+ C). The arguments of uda_gemm_args. */
 int UDA_CPU(gemm_sequential)(bool transpose_a, bool transpose_b, int64_t M, int64_t N, int64_t K,
                              const float *A, int64_t lda, const float *B, int64_t ldb,

@@ -7,6 +7,15 @@
 /* From the OpenMP runtime inside the matrix library: this thread's products are to run on this thread. */
 void omp_set_num_threads(int threads);
 
+#define TEXT2(x) #x
+#define TEXT(x) TEXT2(x)
+
+/* The version that was compiled against; its soname holds the loaded one to the same major version. */
+const char *UDA_CPU(libraries)(void)
+{
+    return "oneDNN " TEXT(DNNL_VERSION_MAJOR) "." TEXT(DNNL_VERSION_MINOR) "." TEXT(DNNL_VERSION_PATCH);
+}
+
 #define SPLIT_K_CHUNK 2048
 #define SPLIT_K_MOST 16
 

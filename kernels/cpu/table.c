@@ -7,6 +7,7 @@ extern const struct uda_kernels UDA_CPU(table);
 
 const struct uda_kernels UDA_CPU(table) = {
     .name = "cpu " UDA_TEXT(UDA_ISA),
+    .libraries = UDA_CPU(libraries),
 #define UDA_KERNEL(kernel, args) .kernel = UDA_CPU(kernel),
 #include "kernels/kernels.def"
 #undef UDA_KERNEL

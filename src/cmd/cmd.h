@@ -23,6 +23,10 @@ int uda_cmd_scenes(int argc, char **argv, struct uda_err *err) UDA_MUST_USE;
 int uda_cmd_import(int argc, char **argv, struct uda_err *err) UDA_MUST_USE;
 int uda_cmd_inspect(int argc, char **argv, struct uda_err *err) UDA_MUST_USE;
 int uda_cmd_plan(int argc, char **argv, struct uda_err *err) UDA_MUST_USE;
+int uda_cmd_doctor(int argc, char **argv, struct uda_err *err) UDA_MUST_USE;
+int uda_cmd_predict(int argc, char **argv, struct uda_err *err) UDA_MUST_USE;
+int uda_cmd_run(int argc, char **argv, struct uda_err *err) UDA_MUST_USE;
+int uda_cmd_status(int argc, char **argv, struct uda_err *err) UDA_MUST_USE;
 int uda_cmd_version(int argc, char **argv, struct uda_err *err) UDA_MUST_USE;
 
 #endif

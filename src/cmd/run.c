@@ -1,10 +1,9 @@
 #include "src/base/log.h"
 #include "src/cmd/cmd.h"
+#include "src/cmd/manifest_option.h"
 #include "src/cmd/options.h"
 #include "src/stage/executor.h"
 #include "src/stage/stop.h"
-
-#include <stdio.h>
 
 /* RUN when none is given: runs/<name of the manifest>. */
 static const char *default_run(struct uda_arena *arena, const struct uda_manifest *manifest)
@@ -17,20 +16,14 @@ static int load_and_run(struct uda_arena *arena, const char *path,
                         struct uda_err *err)
 {
     struct uda_manifest *manifest = NULL;
-    struct uda_str report;
-    uda_str_init(&report, arena);
-    int rc = uda_manifest_load(&manifest, arena, path, sets->item, sets->count, &report, err);
-    if (rc != 0) {
-        (void)fputs(report.text, stderr);
-        return rc;
-    }
+    UDA_TRY(uda_manifest_option_load(&manifest, arena, path, sets, err));
     if (options->run_dir == NULL) {
         options->run_dir = default_run(arena, manifest);
         if (options->run_dir == NULL) {
             return uda_fail(err, UDA_NOMEM, "run: out of memory");
         }
     }
-    rc = uda_execute(manifest, options, err);
+    int rc = uda_execute(manifest, options, err);
     if (rc == 0) {
         uda_log(UDA_LOG_INFO, "run '%s' is complete", options->run_dir);
     }

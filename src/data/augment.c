@@ -177,13 +177,13 @@ static int make_image(uint8_t *rgb, const struct layout *l, const struct uda_ima
     struct uda_image image;
     UDA_TRY(source_image(&image, original, l->flip_first, scratch, err));
     if (w->height == l->height && w->width == l->width) {
-        return uda_resize_bilinear(rgb, &image, &l->resize, scratch, err);
+        return uda_resize_image(rgb, &image, &l->resize, scratch, err);
     }
     uint8_t *part = uda_arena_alloc(scratch, (size_t)w->height * (size_t)w->width * 3);
     if (part == NULL) {
         return uda_fail(err, UDA_NOMEM, "out of memory to pad an image");
     }
-    UDA_TRY(uda_resize_bilinear(part, &image, &l->resize, scratch, err));
+    UDA_TRY(uda_resize_image(part, &image, &l->resize, scratch, err));
     memset(rgb, PAD_GREY, (size_t)l->height * (size_t)l->width * 3);
     for (int64_t y = 0; y < w->height; y++) {
         memcpy(rgb + y * l->width * 3, part + y * w->width * 3, (size_t)w->width * 3);

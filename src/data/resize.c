@@ -161,7 +161,7 @@ static int resample(uint8_t *out, const struct uda_image *image, const struct ud
     return 0;
 }
 
-int uda_resize_bilinear(uint8_t *out, const struct uda_image *image, const struct uda_resize *resize,
+int uda_resize_image(uint8_t *out, const struct uda_image *image, const struct uda_resize *resize,
                         struct uda_arena *scratch, struct uda_err *err)
 {
     UDA_TRY(check(image, resize, err));

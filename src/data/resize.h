@@ -9,7 +9,7 @@
  * Only a window of the output is computed; its bytes equal those of the whole.
  *
  *     struct uda_resize r = {.height = 512, .width = 1024, .window = {0, 0, 512, 1024}};
- *     UDA_TRY(uda_resize_bilinear(rgb, &image, &r, &scratch, err));
+ *     UDA_TRY(uda_resize_image(rgb, &image, &r, &scratch, err));
  */
 #ifndef UDA_DATA_RESIZE_H
 #define UDA_DATA_RESIZE_H
@@ -31,7 +31,7 @@ struct uda_resize {
 
 /* out [window.height, window.width, 3] of the image resized to height x width. UDA_SHAPE: an edge outside
  * 1..UDA_RESIZE_EDGE_MAX_PX or a window outside the output; UDA_NOMEM. scratch is left as found. */
-int uda_resize_bilinear(uint8_t *out, const struct uda_image *image, const struct uda_resize *resize,
+int uda_resize_image(uint8_t *out, const struct uda_image *image, const struct uda_resize *resize,
                         struct uda_arena *scratch, struct uda_err *err) UDA_MUST_USE;
 
 /* source[i] = the input index that output position first+i takes, for an edge of `in` resized to `out`;

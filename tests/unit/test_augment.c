@@ -47,7 +47,7 @@ static void check_bilinear(const struct uda_json *row)
     struct uda_resize r = {.height = v[2], .width = v[3], .window = {0, 0, v[2], v[3]}};
     size_t bytes = (size_t)(v[2] * v[3] * 3);
     uint8_t *out = uda_arena_alloc(ARENA, bytes);
-    CHECK_OK(uda_resize_bilinear(out, &image, &r, SCRATCH, &err), &err);
+    CHECK_OK(uda_resize_image(out, &image, &r, SCRATCH, &err), &err);
     char text[32];
     (void)snprintf(text, sizeof text, "%" PRIu64, fnv(FNV_START, out, bytes));
     CHECK_STR(text, uda_json_text(uda_json_at(row, 5)));
@@ -56,7 +56,7 @@ static void check_bilinear(const struct uda_json *row)
     struct uda_window w = {v[2] / 3, v[3] / 4, (v[2] + 1) / 2, (v[3] + 1) / 2};
     r.window = w;
     uint8_t *part = uda_arena_alloc(ARENA, (size_t)(w.height * w.width * 3));
-    CHECK_OK(uda_resize_bilinear(part, &image, &r, SCRATCH, &err), &err);
+    CHECK_OK(uda_resize_image(part, &image, &r, SCRATCH, &err), &err);
     for (int64_t y = 0; y < w.height; y++) {
         CHECK(memcmp(part + y * w.width * 3, out + ((w.y0 + y) * v[3] + w.x0) * 3,
                      (size_t)w.width * 3) == 0);
@@ -117,7 +117,7 @@ static void test_resize_bad(void)
                              {4, 4, {0, 0, 4, 0}}};
     for (int64_t i = 0; i < UDA_LEN(r); i++) {
         struct uda_err err = {0};
-        CHECK(uda_resize_bilinear(out, &image, &r[i], SCRATCH, &err) == UDA_SHAPE);
+        CHECK(uda_resize_image(out, &image, &r[i], SCRATCH, &err) == UDA_SHAPE);
     }
 }
 
@@ -195,7 +195,7 @@ static void check_reference(uint32_t seed, bool keep_empty)
     uint8_t *whole = uda_arena_alloc(ARENA, (size_t)(h * w * 3));
     int32_t *rows = uda_arena_alloc(ARENA, (size_t)h * sizeof *rows);
     int32_t *columns = uda_arena_alloc(ARENA, (size_t)w * sizeof *columns);
-    CHECK_OK(uda_resize_bilinear(whole, &scene.image, &r, SCRATCH, &err), &err);
+    CHECK_OK(uda_resize_image(whole, &scene.image, &r, SCRATCH, &err), &err);
     uda_resize_nearest(rows, H, h, 0, h);
     uda_resize_nearest(columns, W, w, 0, w);
     int64_t m = 0;
@@ -250,7 +250,7 @@ static void check_lsj(uint32_t seed)
     }
     struct uda_resize r = {.height = h, .width = w, .window = {0, 0, h, w}};
     uint8_t *whole = uda_arena_alloc(ARENA, (size_t)(h * w * 3));
-    CHECK_OK(uda_resize_bilinear(whole, &image, &r, SCRATCH, &err), &err);
+    CHECK_OK(uda_resize_image(whole, &image, &r, SCRATCH, &err), &err);
     static const uint8_t grey[3] = {128, 128, 128};
     for (int64_t i = 0; i < 64 * 64; i++) {
         bool in = i / 64 < h && i % 64 < w; /* the car covers the image */

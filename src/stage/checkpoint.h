@@ -1,0 +1,52 @@
+/*
+ * What survives a kill: the one list of everything a training stage's future depends on.
+ *
+ * Invariants: the future of a stage is a function of the manifest, this list and the step; there is no generator
+ * state. Files are stages/<stage>/step-NNNNNNNNN.h5, replaced whole; at least two are kept. A damaged one is set aside
+ * and the one before is used, with a warning.
+ */
+#ifndef UDA_STAGE_CHECKPOINT_H
+#define UDA_STAGE_CHECKPOINT_H
+
+#include "src/base/hash.h"
+#include "src/nn/param.h"
+
+/* Sums of the figures that the next row of metrics.jsonl averages. */
+#define UDA_FIGURES 6
+
+struct uda_checkpoint {
+    int64_t step;                     /* steps done */
+    const struct uda_params *params;  /* layout of the flat arrays */
+    float *values, *adam_m, *adam_v;
+    float *teacher;                   /* NULL: this kind of stage has none */
+    double figure[UDA_FIGURES];
+    int64_t figure_count;
+    int64_t metrics_bytes;            /* length of the stage's metrics.jsonl */
+    char fingerprint[UDA_DIGEST_TEXT_BYTES];
+    char made_with[160];              /* kernels and libraries that determine the bytes */
+};
+
+struct uda_checkpoint_origin { /* for the provenance */
+    const char *version;
+    int argc;
+    char *const *argv;
+};
+
+/* Writes dir/step-NNNNNNNNN.h5, then removes the oldest beyond max(keep, 2). Errors: UDA_IO, UDA_NOMEM. */
+int uda_checkpoint_save(const struct uda_checkpoint *checkpoint, const char *dir, int64_t keep,
+                        const struct uda_checkpoint_origin *origin,
+                        struct uda_err *err) UDA_MUST_USE;
+
+/*
+ * Loads the newest good checkpoint of dir with checkpoint->fingerprint into the arrays; *found says whether there was
+ * one. Damaged files are renamed to *.damaged and reported. A file made with other kernels or libraries is used, and
+ * the difference is said. Errors: UDA_IO, UDA_NOMEM.
+ */
+int uda_checkpoint_load(bool *found, struct uda_checkpoint *checkpoint, const char *dir,
+                        struct uda_err *err) UDA_MUST_USE;
+
+/* Fingerprint and step of the newest readable checkpoint in dir; false if there is none. */
+bool uda_checkpoint_newest_fingerprint(char fingerprint[UDA_DIGEST_TEXT_BYTES], int64_t *step,
+                                       const char *dir);
+
+#endif

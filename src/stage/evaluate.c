@@ -1,0 +1,231 @@
+#include "src/stage/stage.h"
+
+#include "io/fs.h"
+#include "io/png.h"
+#include "src/base/classes.h"
+#include "src/base/log.h"
+#include "src/eval/evaluation.h"
+#include "src/stage/picture.h"
+#include "src/stage/predictor.h"
+#include "src/stage/run_folder.h"
+#include "src/stage/setup.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define PICTURES 12 /* images whose predictions are drawn */
+
+struct evaluate {
+    struct uda_stage_context *context;
+    struct uda_dataset *dataset;
+    struct uda_predictor *predictor;
+    struct uda_detections found;
+    struct uda_evaluation *evaluation;
+    struct uda_ap ap;
+};
+
+static int load_image(void *args, int64_t i, struct uda_image *image, const char **name,
+                      struct uda_arena *arena, struct uda_err *err)
+{
+    struct uda_labelled_image scene;
+    struct uda_arena scratch = {0};
+    int rc = uda_dataset_load(&scene, args, i, arena, &scratch, err);
+    uda_arena_finish(&scratch);
+    if (rc == 0) {
+        *image = scene.image;
+        *name = scene.name;
+    }
+    return rc;
+}
+
+/* The id file of image i, for the protocols that judge by it. */
+static int load_ids(const struct evaluate *s, int64_t i, struct uda_arena *arena,
+                    struct uda_eval_truth *truth, struct uda_err *err)
+{
+    const char *path = s->dataset->item[i].label_path;
+    struct uda_raster *ids = uda_arena_alloc(arena, sizeof *ids);
+    if (ids == NULL || path == NULL) {
+        return uda_fail(err, ids == NULL ? UDA_NOMEM : UDA_FORMAT, "evaluate: '%s' has no id file",
+                        s->dataset->item[i].name);
+    }
+    UDA_TRY(uda_png_read_raster(ids, arena, path, err));
+    truth->ids = ids;
+    return 0;
+}
+
+/* Truth of image i: Cityscapes' own id file where the data set is Cityscapes (its void pixels count), else the labels
+ * in memory. */
+static int load_truth(void *args, int64_t i, struct uda_arena *scratch, struct uda_eval_truth *truth,
+                      struct uda_image_detections *found, struct uda_err *err)
+{
+    const struct evaluate *s = args;
+    const struct uda_manifest_stage *spec = s->context->stage->spec;
+    *truth = (struct uda_eval_truth){.name = s->dataset->item[i].name};
+    *found = s->found.image[i];
+    if (spec->protocol == UDA_PROTOCOL_CITYSCAPES &&
+        s->context->manifest->dataset[spec->data[0]].format == UDA_LAYOUT_CITYSCAPES) {
+        return load_ids(s, i, scratch, truth, err);
+    }
+    struct uda_labels *labels = uda_arena_alloc(scratch, sizeof *labels);
+    struct uda_arena inner = {0};
+    if (labels == NULL) {
+        return uda_fail(err, UDA_NOMEM, "evaluate: out of memory");
+    }
+    int rc = uda_dataset_load_labels(labels, s->dataset, i, scratch, &inner, err);
+    uda_arena_finish(&inner);
+    truth->labels = labels;
+    return rc;
+}
+
+static int predict(struct evaluate *s, struct uda_err *err)
+{
+    const struct uda_stage_context *c = s->context;
+    const struct uda_manifest_recipe *recipe = &c->stage->spec->recipe;
+    if (c->stage->from < 0) {
+        return uda_fail(err, UDA_MANIFEST, "stage '%s': from: names no stage whose weights to evaluate",
+                        c->stage->name);
+    }
+    const struct uda_plan_stage *from = &c->plan->stage[c->stage->from];
+    struct uda_predictor_spec spec = {.short_side = recipe->test.short_side,
+                                      .max_long_side = recipe->test.max_long_side,
+                                      .detections = recipe->test.detections,
+                                      .min_score = recipe->test.score_threshold,
+                                      .threads = (int)c->manifest->runtime.threads};
+    spec.weights = uda_stage_path(c, from->weights);
+    if (spec.weights == NULL) {
+        return uda_fail(err, UDA_NOMEM, "evaluate: out of memory");
+    }
+    UDA_TRY(uda_setup_classes(&spec.map, c->manifest, from, err));
+    UDA_TRY(uda_setup_model(&spec.model, &c->manifest->model, spec.map.count, err));
+    UDA_TRY(uda_setup_dataset(&s->dataset, c, c->stage->spec->data[0], 0, false, err));
+    UDA_TRY(uda_predictor_create(&s->predictor, &spec, err));
+    uda_detections_init(&s->found, c->arena);
+    return uda_predictor_run(s->predictor, &s->found, s->dataset->count, load_image, s->dataset,
+                             c->stage->name, err);
+}
+
+static int measure(struct evaluate *s, struct uda_err *err)
+{
+    static const enum uda_eval_protocol protocols[] = {
+        [UDA_PROTOCOL_CITYSCAPES] = UDA_EVAL_CITYSCAPES,
+        [UDA_PROTOCOL_KITTI360] = UDA_EVAL_KITTI360,
+        [UDA_PROTOCOL_COCO] = UDA_EVAL_COCO};
+    const struct uda_stage_context *c = s->context;
+    struct uda_team *team = NULL;
+    UDA_TRY(uda_evaluation_create(&s->evaluation, protocols[c->stage->spec->protocol], err));
+    UDA_TRY(uda_team_create(&team, (int)c->manifest->runtime.threads, err));
+    int rc = uda_evaluation_add_all(s->evaluation, team, s->dataset->count, load_truth, s, err);
+    uda_team_destroy(&team);
+    return rc == 0 ? uda_evaluation_finish(&s->ap, s->evaluation, c->arena, err) : rc;
+}
+
+/* The classes of the manifest decide the means; a class that is left out keeps its own figures. */
+static void take_means(struct evaluate *s)
+{
+    double ap[UDA_CLASSES + 4], ap50[UDA_CLASSES + 4];
+    int64_t n = 0;
+    for (int64_t i = 0; i < s->ap.classes && n < UDA_LEN(ap); i++) {
+        int cls = uda_class_of_name(s->ap.cls[i].name);
+        if (cls >= 0 && s->context->stage->spec->classes[cls]) {
+            ap[n] = s->ap.cls[i].ap;
+            ap50[n++] = s->ap.cls[i].ap50;
+        }
+    }
+    if (n > 0 && s->ap.protocol != NULL && strcmp(s->ap.protocol, "coco") != 0) {
+        s->ap.ap = uda_ap_mean(ap, n);
+        s->ap.ap50 = uda_ap_mean(ap50, n);
+    }
+}
+
+static void say_expected(const char *what, double got, double expected, double tolerance)
+{
+    if (!isnan(expected)) {
+        double percent = 100.0 * got;
+        bool good = fabs(percent - expected) <= tolerance;
+        uda_log(good ? UDA_LOG_INFO : UDA_LOG_WARN, "%s %.1f, expected %.1f +- %.1f: %s", what, percent,
+                expected, tolerance, good ? "as expected" : "NOT as expected");
+    }
+}
+
+static int write_results(struct evaluate *s, struct uda_err *err)
+{
+    const struct uda_stage_context *c = s->context;
+    const struct uda_manifest_stage *spec = c->stage->spec;
+    struct uda_str table, row;
+    uda_str_init(&table, c->arena);
+    uda_str_init(&row, c->arena);
+    uda_ap_table(&table, &s->ap);
+    uda_str_add(&row, "{\"stage\":\"%s\",", c->stage->name);
+    struct uda_str json;
+    uda_str_init(&json, c->arena);
+    uda_ap_json(&json, &s->ap);
+    UDA_TRY(uda_str_status(&table, err));
+    UDA_TRY(uda_str_status(&json, err));
+    const char *body = strchr(json.text, '{');
+    uda_str_add(&row, "%s", body == NULL ? "}" : body + 1);
+    UDA_TRY(uda_str_status(&row, err));
+    for (char *at = row.text; *at != '\0'; at++) { /* one row, one line */
+        *at = *at == '\n' ? ' ' : *at;
+    }
+    uda_str_add(&row, "\n");
+    UDA_TRY(uda_str_status(&row, err));
+    const char *ap_path = uda_fs_join(c->arena, c->dir, "ap.json");
+    const char *table_path = uda_fs_join(c->arena, c->dir, "ap.txt");
+    if (ap_path == NULL || table_path == NULL) {
+        return uda_fail(err, UDA_NOMEM, "evaluate: out of memory");
+    }
+    UDA_TRY(uda_ap_write(ap_path, &s->ap, err));
+    UDA_TRY(uda_fs_write(table_path, table.text, table.bytes, err));
+    UDA_TRY(uda_fs_write(c->metrics_path, row.text, row.bytes, err));
+    uda_log(UDA_LOG_INFO, "%s: %lld images\n%s", c->stage->name, (long long)s->dataset->count,
+            table.text);
+    say_expected("AP", s->ap.ap, spec->expect_ap, spec->expect_tolerance);
+    say_expected("AP50", s->ap.ap50, spec->expect_ap50, spec->expect_tolerance);
+    const char *const files[] = {"ap.json", "metrics.jsonl"};
+    return uda_run_folder_done(c->dir, c->stage, 0, files, UDA_LEN(files), err);
+}
+
+/* Pictures of the first images: RUN/predictions/<stage>/<name>.png. */
+static int draw_pictures(struct evaluate *s, struct uda_err *err)
+{
+    const struct uda_stage_context *c = s->context;
+    const char *relative = uda_arena_printf(c->arena, "predictions/%s", c->stage->name);
+    const char *dir = relative == NULL ? NULL : uda_stage_path(c, relative);
+    if (dir == NULL) {
+        return uda_fail(err, UDA_NOMEM, "evaluate: out of memory");
+    }
+    UDA_TRY(uda_fs_mkdirs(dir, err));
+    for (int64_t i = 0; i < s->dataset->count && i < PICTURES; i++) {
+        struct uda_labelled_image scene;
+        struct uda_arena arena = {0}, scratch = {0};
+        int rc = uda_dataset_load(&scene, s->dataset, i, &arena, &scratch, err);
+        if (rc == 0) {
+            rc = uda_picture_write(dir, &scene, &s->found.image[i], 0.5, &arena, err);
+        }
+        uda_arena_finish(&scratch);
+        uda_arena_finish(&arena);
+        UDA_TRY(rc);
+    }
+    return 0;
+}
+
+int uda_stage_evaluate(struct uda_stage_context *context, struct uda_err *err)
+{
+    struct evaluate s = {.context = context};
+    int rc = predict(&s, err);
+    if (rc == 0) {
+        rc = measure(&s, err);
+    }
+    if (rc == 0) {
+        take_means(&s);
+        rc = draw_pictures(&s, err);
+    }
+    if (rc == 0) {
+        rc = write_results(&s, err);
+    }
+    uda_evaluation_destroy(&s.evaluation);
+    uda_predictor_destroy(&s.predictor);
+    uda_dataset_destroy(&s.dataset);
+    return rc;
+}

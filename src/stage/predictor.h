@@ -1,0 +1,48 @@
+/*
+ * A trained model at work: images in, scored masks out, as the reference tests (mask2former.md: inference).
+ *
+ * Images are resized like the reference (shorter edge, Pillow's bilinear), padded to a multiple of 32, and predictions
+ * come back at the image's own size. Small images are predicted side by side, one thread each; large ones one after
+ * the other on all threads. The result is the same.
+ *
+ *     UDA_TRY(uda_predictor_create(&predictor, &spec, err));
+ *     UDA_TRY(uda_predictor_run(predictor, &set, images, load, args, err));
+ *     uda_predictor_destroy(&predictor);
+ */
+#ifndef UDA_STAGE_PREDICTOR_H
+#define UDA_STAGE_PREDICTOR_H
+
+#include "src/base/detections.h"
+#include "src/data/augment.h"
+#include "src/model/config.h"
+
+struct uda_predictor_spec {
+    struct uda_model_config model;
+    struct uda_class_map map;
+    const char *weights; /* path of weights.h5 */
+    int64_t short_side, max_long_side; /* px; short_side 0: the image's own size */
+    int64_t detections; /* kept per image */
+    double min_score;
+    int threads; /* 0: all cores */
+};
+
+struct uda_predictor;
+
+/* Errors: UDA_IO, UDA_FORMAT (weights), UDA_NOMEM. Owns: the caller. */
+int uda_predictor_create(struct uda_predictor **predictor, const struct uda_predictor_spec *spec,
+                         struct uda_err *err) UDA_MUST_USE;
+void uda_predictor_destroy(struct uda_predictor **predictor);
+
+/* Gives image i and its name, in memory of the arena. Called from several threads, each i once. */
+typedef int uda_load_image_fn(void *args, int64_t i, struct uda_image *image, const char **name,
+                              struct uda_arena *arena, struct uda_err *err);
+
+/*
+ * Adds images 0..images-1 to the set, in order. name: shown with the progress, NULL for silence. The failure of the
+ * lowest image is reported. Errors: UDA_STOPPED when a stop is wanted (nothing is kept).
+ */
+int uda_predictor_run(struct uda_predictor *predictor, struct uda_detections *set, int64_t images,
+                      uda_load_image_fn *load, void *args, const char *name,
+                      struct uda_err *err) UDA_MUST_USE;
+
+#endif

@@ -1,0 +1,132 @@
+#include "src/stage/setup.h"
+
+#include "io/fs.h"
+#include "src/base/log.h"
+#include "src/stage/draw.h"
+
+int uda_setup_classes(struct uda_class_map *map, const struct uda_manifest *manifest,
+                      const struct uda_plan_stage *stage, struct uda_err *err)
+{
+    if (stage->category < 0) {
+        *map = uda_class_map_all();
+        return 0;
+    }
+    enum uda_class cls[UDA_CLASSES];
+    int64_t count = 0;
+    for (int i = 0; i < UDA_CLASSES; i++) {
+        if (manifest->category[stage->category].has[i]) {
+            cls[count++] = (enum uda_class)i;
+        }
+    }
+    return uda_class_map_of(map, cls, count, err);
+}
+
+int uda_setup_model(struct uda_model_config *config, const struct uda_manifest_model *model,
+                    int64_t classes, struct uda_err *err)
+{
+    *config = (struct uda_model_config){
+        .embed_dim = model->embed_dim, .window = model->window, .drop_path = (float)model->drop_path,
+        .hidden = model->hidden_dim, .mask_dim = model->mask_dim,
+        .encoder_layers = model->encoder_layers, .encoder_ffn = model->encoder_ffn,
+        .heads_n = model->attention_heads, .points = model->sampling_points,
+        .groups = model->groups, .decoder_layers = model->decoder_layers,
+        .decoder_ffn = model->decoder_ffn, .queries = model->queries, .classes = classes};
+    for (int i = 0; i < UDA_STAGES; i++) {
+        config->depths[i] = model->depths[i];
+        config->heads[i] = model->heads[i];
+    }
+    return uda_model_config_check(config, err);
+}
+
+struct uda_criterion_config uda_setup_criterion(const struct uda_manifest_recipe *recipe)
+{
+    return (struct uda_criterion_config){.class_weight = (float)recipe->loss.cls,
+                                         .mask_weight = (float)recipe->loss.mask,
+                                         .dice_weight = (float)recipe->loss.dice,
+                                         .no_object = (float)recipe->loss.no_object,
+                                         .points = recipe->points.train,
+                                         .oversample = (float)recipe->points.oversample,
+                                         .importance = (float)recipe->points.importance};
+}
+
+struct uda_adamw_config uda_setup_adamw(const struct uda_manifest_recipe *recipe)
+{
+    return (struct uda_adamw_config){.beta1 = recipe->optimizer.betas[0],
+                                     .beta2 = recipe->optimizer.betas[1],
+                                     .eps = recipe->optimizer.eps,
+                                     .weight_decay = recipe->optimizer.weight_decay,
+                                     .backbone_factor = recipe->optimizer.backbone_lr_factor};
+}
+
+int uda_setup_schedule(struct uda_schedule *schedule, const struct uda_manifest_recipe *recipe,
+                       int64_t iterations, struct uda_err *err)
+{
+    static const enum uda_schedule_kind kinds[] = {
+        [UDA_LR_POLY] = UDA_SCHEDULE_POLY, [UDA_LR_LINEAR] = UDA_SCHEDULE_LINEAR,
+        [UDA_LR_CONSTANT] = UDA_SCHEDULE_CONSTANT, [UDA_LR_MULTISTEP] = UDA_SCHEDULE_MULTISTEP};
+    *schedule = (struct uda_schedule){
+        .kind = kinds[recipe->schedule.kind], .base = recipe->optimizer.lr, .total = iterations,
+        .warmup = recipe->schedule.warmup_iterations, .factor = recipe->schedule.warmup_factor,
+        .power = recipe->schedule.power, .gamma = recipe->schedule.gamma};
+    if (recipe->schedule.steps.count > UDA_SCHEDULE_STEPS) {
+        return uda_fail(err, UDA_MANIFEST, "schedule.steps: %lld steps, at most %d",
+                        (long long)recipe->schedule.steps.count, UDA_SCHEDULE_STEPS);
+    }
+    schedule->steps = (int)recipe->schedule.steps.count;
+    for (int i = 0; i < schedule->steps; i++) {
+        schedule->step[i] = recipe->schedule.steps.value[i];
+    }
+    return 0;
+}
+
+int uda_setup_augment(struct uda_augment_spec *spec, const struct uda_manifest_recipe *recipe,
+                      struct uda_err *err)
+{
+    const struct uda_ints *edges = &recipe->augment.short_side;
+    if (edges->count > UDA_AUGMENT_EDGES) {
+        return uda_fail(err, UDA_MANIFEST, "augment.short_side: %lld sizes, at most %d",
+                        (long long)edges->count, UDA_AUGMENT_EDGES);
+    }
+    *spec = (struct uda_augment_spec){
+        .edges = edges->count, .edge_max_px = recipe->augment.max_long_side,
+        .crop_height_px = recipe->augment.crop[0], .crop_width_px = recipe->augment.crop[1],
+        .color = recipe->augment.color == UDA_COLOR_SSD ? 1.0f : 0.0f,
+        .flip = (float)recipe->augment.flip, .keep_empty = recipe->augment.keep_empty};
+    for (int64_t i = 0; i < edges->count; i++) {
+        spec->edge_px[i] = edges->value[i];
+    }
+    return uda_augment_check(spec, err);
+}
+
+int uda_setup_dataset(struct uda_dataset **dataset, const struct uda_stage_context *context,
+                      int64_t index, uint32_t class_mask, bool training, struct uda_err *err)
+{
+    static const char *const formats[] = {
+        [UDA_LAYOUT_CITYSCAPES] = "cityscapes", [UDA_LAYOUT_KITTI360] = "kitti360",
+        [UDA_LAYOUT_URBANSYN] = "urbansyn",     [UDA_LAYOUT_SYNSCAPES] = "synscapes",
+        [UDA_LAYOUT_SYNTHIA] = "synthia",       [UDA_LAYOUT_COCO] = "coco"};
+    const struct uda_manifest_dataset *d = &context->manifest->dataset[index];
+    if (d->scenes.count > 0) {
+        UDA_TRY(uda_draw_scenes(d, formats[d->format], (int)context->manifest->runtime.threads, err));
+    }
+    const char *relative = uda_arena_printf(context->arena, "index/%s.json", d->name);
+    const char *cache = relative == NULL ? NULL : uda_stage_path(context, relative);
+    const char *folder = uda_stage_path(context, "index");
+    if (cache == NULL || folder == NULL) {
+        return uda_fail(err, UDA_NOMEM, "data set '%s': out of memory", d->name);
+    }
+    UDA_TRY(uda_fs_mkdirs(folder, err));
+    const struct uda_dataset_spec spec = {
+        .format = formats[d->format], .root = d->root, .split = d->split,
+        .annotations = d->annotations, .images = d->images, .unlabelled = !d->labels,
+        .hold_out_count = d->hold_out.count, .hold_out_seed = (uint64_t)d->hold_out.seed,
+        .hold = d->hold_out.count == 0               ? UDA_HOLD_NONE
+                : d->hold_out.part == UDA_PART_REST ? UDA_HOLD_REST
+                                                    : UDA_HOLD_HELD,
+        .limit = d->limit, .class_mask = class_mask, .keep_empty = !training, .cache_path = cache,
+        .threads = (int)context->manifest->runtime.threads};
+    UDA_TRY(uda_dataset_create(dataset, &spec, err));
+    uda_log(UDA_LOG_INFO, "%s: data set '%s': %s", context->stage->name, d->name,
+            uda_dataset_summary(*dataset, context->arena));
+    return 0;
+}

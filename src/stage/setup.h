@@ -1,0 +1,36 @@
+/*
+ * From the manifest's words to the structs of model, data, loss and optimiser; no defaults of its own.
+ */
+#ifndef UDA_STAGE_SETUP_H
+#define UDA_STAGE_SETUP_H
+
+#include "src/data/loader.h"
+#include "src/loss/criterion.h"
+#include "src/model/config.h"
+#include "src/optim/adamw.h"
+#include "src/optim/schedule.h"
+#include "src/stage/stage.h"
+
+/* Classes of a plan instance: its category's in the fixed order, or all eight. */
+int uda_setup_classes(struct uda_class_map *map, const struct uda_manifest *manifest,
+                      const struct uda_plan_stage *stage, struct uda_err *err) UDA_MUST_USE;
+int uda_setup_model(struct uda_model_config *config, const struct uda_manifest_model *model,
+                    int64_t classes, struct uda_err *err) UDA_MUST_USE;
+struct uda_criterion_config uda_setup_criterion(const struct uda_manifest_recipe *recipe);
+struct uda_adamw_config uda_setup_adamw(const struct uda_manifest_recipe *recipe);
+/* Errors: UDA_MANIFEST when the schedule has more steps than fit. */
+int uda_setup_schedule(struct uda_schedule *schedule, const struct uda_manifest_recipe *recipe,
+                       int64_t iterations, struct uda_err *err) UDA_MUST_USE;
+/* Errors: UDA_MANIFEST when there are more sizes than fit. */
+int uda_setup_augment(struct uda_augment_spec *spec, const struct uda_manifest_recipe *recipe,
+                      struct uda_err *err) UDA_MUST_USE;
+
+/*
+ * Opens a data set of the manifest for training (images without an instance of the classes are dropped) or evaluation
+ * (kept), drawing its scenes first when it has some and its root is missing. The index is cached in the run folder.
+ */
+int uda_setup_dataset(struct uda_dataset **dataset, const struct uda_stage_context *context,
+                      int64_t index, uint32_t class_mask, bool training,
+                      struct uda_err *err) UDA_MUST_USE;
+
+#endif
