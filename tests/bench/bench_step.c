@@ -1,0 +1,212 @@
+/*
+ * Time of one supervised training step, part by part, on drawn inputs: what tools/bench.sh prints.
+ *
+ *   bench_step MODEL HEIGHT WIDTH BATCH QUERIES POINTS STEPS THREADS
+ *
+ * MODEL: swin-t, swin-s, swin-b, swin-l or swin-demo. Output: one TSV row for each part: part, median ms, p90 ms; then
+ * images/s and memory. Inputs and 20 elliptic targets an image are drawn from the seed; nothing is read from disk.
+ */
+#include "src/base/rng.h"
+#include "src/loss/criterion.h"
+#include "src/model/mask2former.h"
+#include "src/optim/adamw.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#define TARGETS 20
+#define STEPS_MOST 200
+
+enum part { BACKBONE, PIXEL_DECODER, MASK_DECODER, LOSSES, BACKWARD, UPDATE, STEP, PARTS };
+static const char *const part_names[PARTS] = {"backbone", "pixel decoder", "mask decoder", "losses",
+                                              "backward", "update",        "step"};
+
+struct bench {
+    struct uda_params params;
+    struct uda_mask2former model;
+    struct uda_device device;
+    struct uda_tape tape;
+    struct uda_criterion_config criterion;
+    float *values, *grads, *m, *v, *pixels;
+    int32_t *cls;
+    uint8_t *masks;
+    struct uda_targets *targets;
+    int64_t height, width, batch;
+    double ms[PARTS][STEPS_MOST];
+};
+
+static void stop_on(int rc, const struct uda_err *err)
+{
+    if (rc != 0) {
+        (void)fprintf(stderr, "bench: %s\n", err->text);
+        exit(1);
+    }
+}
+
+static void *needed(void *block)
+{
+    if (block == NULL) {
+        (void)fprintf(stderr, "bench: out of memory\n");
+        exit(1);
+    }
+    return block;
+}
+
+static double now_ms(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return 1e3 * (double)t.tv_sec + 1e-6 * (double)t.tv_nsec;
+}
+
+static void draw_targets(struct bench *b, int64_t n, struct uda_rng *rng)
+{
+    int64_t H = b->height, W = b->width;
+    for (int64_t k = 0; k < TARGETS; k++) {
+        float cy = uda_rng_uniform(rng) * (float)H, cx = uda_rng_uniform(rng) * (float)W;
+        float u = uda_rng_uniform(rng), v = uda_rng_uniform(rng);
+        float ry = 4.0f + u * u * (float)H / 4.0f, rx = 4.0f + v * v * (float)W / 4.0f;
+        uint8_t *mask = b->masks + (n * TARGETS + k) * H * W;
+        for (int64_t i = 0; i < H * W; i++) {
+            float dy = ((float)(i / W) - cy) / ry, dx = ((float)(i % W) - cx) / rx;
+            mask[i] = dy * dy + dx * dx < 1.0f;
+        }
+        b->cls[n * TARGETS + k] = (int32_t)uda_rng_below(rng, 8);
+    }
+    b->targets[n] = (struct uda_targets){.count = TARGETS, .height = H, .width = W,
+                                         .cls = b->cls + n * TARGETS,
+                                         .mask = b->masks + n * TARGETS * H * W};
+}
+
+static void prepare(struct bench *b, const char *name, int64_t queries, int64_t points, int threads)
+{
+    struct uda_err err = {0};
+    struct uda_model_config config;
+    stop_on(uda_model_preset(&config, name, 8, &err), &err);
+    if (queries > 0) {
+        config.queries = queries;
+    }
+    uda_params_init(&b->params);
+    uda_mask2former_build(&b->model, &b->params, &config);
+    stop_on(uda_params_status(&b->params, &err), &err);
+    stop_on(uda_device_init_cpu(&b->device, threads, NULL, &err), &err);
+    uda_tape_init(&b->tape, &b->device);
+    b->criterion = uda_criterion_defaults();
+    b->criterion.points = points;
+    size_t bytes = (size_t)b->params.total * sizeof(float);
+    int64_t pixels = b->batch * b->height * b->width;
+    b->values = needed(uda_calloc(bytes));
+    b->grads = needed(uda_calloc(bytes));
+    b->m = needed(uda_calloc(bytes));
+    b->v = needed(uda_calloc(bytes));
+    b->pixels = needed(uda_calloc((size_t)pixels * 3 * sizeof(float)));
+    b->masks = needed(uda_calloc((size_t)(pixels * TARGETS)));
+    b->cls = needed(uda_calloc((size_t)(b->batch * TARGETS) * sizeof *b->cls));
+    b->targets = needed(uda_calloc((size_t)b->batch * sizeof *b->targets));
+    uda_params_initialise(&b->params, b->values, 1);
+    struct uda_rng rng;
+    uda_rng_init(&rng, 1, UDA_RNG_TEST, 0, 0, 0);
+    for (int64_t i = 0; i < pixels * 3; i++) {
+        b->pixels[i] = uda_rng_normal(&rng);
+    }
+    for (int64_t n = 0; n < b->batch; n++) {
+        draw_targets(b, n, &rng);
+    }
+    b->tape.param_values = b->values;
+    b->tape.param_grads = b->grads;
+}
+
+static void one_step(struct bench *b, int64_t step)
+{
+    struct uda_err err = {0};
+    struct uda_predictions p = {0};
+    struct uda_losses losses;
+    struct uda_normaliser norm = {0};
+    const struct uda_draws draws = {.seed = 1, .step = (uint32_t)step};
+    const struct uda_adamw_config adamw = uda_adamw_defaults();
+    struct uda_tensor *features = NULL;
+    int64_t dim[] = {b->batch, b->height, b->width, 3}, h[3], w[3];
+    double at[PARTS + 1];
+    at[0] = now_ms();
+    memset(b->grads, 0, (size_t)b->params.total * sizeof *b->grads);
+    uda_tape_begin(&b->tape, true);
+    struct uda_tensor *image = uda_tape_constant(&b->tape, b->pixels, 4, dim);
+    uda_swin_forward(&b->tape, &b->params, &b->model.swin, image, &draws, p.stage);
+    at[1] = now_ms();
+    uda_pixel_decoder_forward(&b->tape, &b->params, &b->model.pixel_decoder, p.stage, &features,
+                              p.multi_scale, h, w);
+    at[2] = now_ms();
+    uda_mask_decoder_forward(&b->tape, &b->params, &b->model.mask_decoder, p.multi_scale, h, w,
+                             features, &p);
+    at[3] = now_ms();
+    uda_normaliser_add(&norm, &b->criterion, b->model.config.queries, b->targets, b->batch);
+    uda_criterion(&b->tape, &b->criterion, &p, b->targets, &norm, &draws, &losses);
+    at[4] = now_ms();
+    uda_tape_backward(&b->tape);
+    stop_on(uda_tape_status(&b->tape, &err), &err);
+    at[5] = now_ms();
+    double grad_norm = 0.0;
+    stop_on(uda_grad_norm(&grad_norm, &b->device, &b->params, b->grads, &err), &err);
+    stop_on(uda_adamw_step(&b->device, &b->params, &adamw, 1e-4, step + 1,
+                           uda_clip_factor(grad_norm, 0.01), b->values, b->grads, b->m, b->v, &err),
+            &err);
+    at[6] = now_ms();
+    for (int part = 0; part < STEP; part++) {
+        b->ms[part][step] = at[part + 1] - at[part];
+    }
+    b->ms[STEP][step] = at[6] - at[0];
+}
+
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static void print_rows(struct bench *b, const char *name, int64_t steps)
+{
+    struct rusage usage;
+    (void)getrusage(RUSAGE_SELF, &usage);
+    double step_ms = 0.0;
+    for (int part = 0; part < PARTS; part++) {
+        double *ms = b->ms[part] + 1; /* the first step warms up */
+        qsort(ms, (size_t)(steps - 1), sizeof *ms, ascending);
+        step_ms = ms[(steps - 1) / 2];
+        (void)printf("%s\t%lldx%lld\t%lld\t%s\t%.1f\t%.1f\n", name, (long long)b->height,
+                     (long long)b->width, (long long)b->batch, part_names[part], step_ms,
+                     ms[(steps - 1) * 9 / 10]);
+    }
+    (void)printf("%s\t%lldx%lld\t%lld\timages/s\t%.3f\t\n", name, (long long)b->height,
+                 (long long)b->width, (long long)b->batch, 1e3 * (double)b->batch / step_ms);
+    (void)printf("%s\t%lldx%lld\t%lld\tstep memory MiB\t%.0f\t\n", name, (long long)b->height,
+                 (long long)b->width, (long long)b->batch,
+                 (double)b->device.pool.peak_bytes / 1048576.0);
+    (void)printf("%s\t%lldx%lld\t%lld\tpeak memory MiB\t%.0f\t\n", name, (long long)b->height,
+                 (long long)b->width, (long long)b->batch, (double)usage.ru_maxrss / 1024.0);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 9) {
+        (void)fprintf(stderr, "usage: bench_step MODEL HEIGHT WIDTH BATCH QUERIES POINTS STEPS THREADS\n");
+        return 2;
+    }
+    static struct bench b;
+    b.height = atoll(argv[2]);
+    b.width = atoll(argv[3]);
+    b.batch = atoll(argv[4]);
+    int64_t steps = atoll(argv[7]) + 1;
+    if (steps < 2 || steps > STEPS_MOST || b.batch < 1) {
+        (void)fprintf(stderr, "bench: 1 to %d steps\n", STEPS_MOST - 1);
+        return 2;
+    }
+    prepare(&b, argv[1], atoll(argv[5]), atoll(argv[6]), atoi(argv[8]));
+    for (int64_t step = 0; step < steps; step++) {
+        one_step(&b, step);
+    }
+    print_rows(&b, argv[1], steps);
+    return 0;
+}

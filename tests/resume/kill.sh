@@ -1,0 +1,40 @@
+#!/bin/sh
+# Kills a run at random moments (SIGKILL), continues it each time, and compares every byte that it computed with an
+# uninterrupted run: weights, checkpoints (weights, optimiser, figures), metrics.
+#   kill.sh UDA4INST MANIFEST WORK_DIR KILLS SEED [--set key=value ...]
+set -eu
+program=$1 manifest=$2 work=$3 kills=$4 seed=$5
+shift 5
+rm -rf "$work"
+mkdir -p "$work"
+export UDA_SCENES="${UDA_SCENES:-$work/scenes}"
+
+start=$(date +%s%N)
+"$program" run "$manifest" --run "$work/whole" "$@" 2>"$work/whole.log" || { cat "$work/whole.log"; exit 1; }
+took_ms=$((($(date +%s%N) - start) / 1000000))
+
+done_kills=0
+while [ "$done_kills" -lt "$kills" ]; do
+    "$program" run "$manifest" --run "$work/broken" "$@" 2>>"$work/broken.log" &
+    pid=$!
+    # A moment between 0 and the length of a whole run divided by the kills still to come, at least a few steps.
+    wait_s=$(awk -v seed="$seed" -v n="$done_kills" -v ms="$took_ms" -v kills="$kills" \
+        'BEGIN { srand(seed * 1000 + n); span = ms / 1000 * 2.5 / kills + 0.15; printf "%.3f", rand() * span }')
+    sleep "$wait_s"
+    kill -9 $pid 2>/dev/null || { wait $pid || true; break; }
+    wait $pid 2>/dev/null || true
+    done_kills=$((done_kills + 1))
+done
+"$program" run "$manifest" --run "$work/broken" "$@" 2>>"$work/broken.log" ||
+    { tail -5 "$work/broken.log"; exit 1; }
+
+failed=0
+for file in $(cd "$work/whole" && find . -name '*.h5' ! -name state.h5 | sort); do
+    "$program" inspect "$work/whole/$file" --diff "$work/broken/$file" 2>/dev/null ||
+        { echo "differs: $file"; failed=1; }
+done
+for file in $(cd "$work/whole" && find . -name metrics.jsonl -o -name ap.json -o -name DONE | sort); do
+    cmp -s "$work/whole/$file" "$work/broken/$file" || { echo "differs: $file"; failed=1; }
+done
+echo "$done_kills kills (seed $seed, whole run $took_ms ms): $([ $failed = 0 ] && echo 'every byte equal' || echo FAILED)"
+exit $failed
