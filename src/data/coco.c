@@ -10,6 +10,7 @@
 #include "src/data/coco.h"
 
 #include "src/data/label_png.h"
+#include "src/data/segments.h"
 
 #include "io/fs.h"
 #include "src/base/classes.h"
@@ -83,6 +84,12 @@ static int list_images(struct uda_reader_list *list, const struct coco *c, const
                             "'%s': images[%lld] needs id, relative file_name, and height and width "
                             "in 1..32768",
                             c->path, (long long)i);
+        }
+        if (uda_reader_ends(file, ".jpg") || uda_reader_ends(file, ".jpeg")) {
+            return uda_fail(err, UDA_UNSUPPORTED,
+                            "'%s': images[%lld] is '%s', but only PNG images are read: convert the "
+                            "images and the file_name entries",
+                            c->path, (long long)i, file);
         }
         const char *dot = strrchr(file, '.'), *slash = strrchr(file, '/');
         bool suffix = dot != NULL && (slash == NULL || dot > slash + 1) && dot > file;
@@ -372,7 +379,7 @@ static int read_labels(struct uda_labels *labels, const struct uda_reader_list *
                         (long long)width, (long long)height, c->path,
                         (long long)list->item[i].width, (long long)list->item[i].height);
     }
-    int64_t room = c->first[i + 1] - c->first[i];
+    int64_t room = c->first[i + 1] - c->first[i], bytes = 0;
     struct uda_labels out = {.height = height, .width = width};
     out.instance = uda_arena_alloc(arena, (size_t)room * sizeof *out.instance);
     if (out.instance == NULL) {
@@ -383,9 +390,11 @@ static int read_labels(struct uda_labels *labels, const struct uda_reader_list *
         if (c->cls[c->index[k]] < 0) {
             continue;
         }
-        UDA_TRY(read_instance(&out.instance[out.count], &any, c, c->index[k], height, width, arena,
-                              scratch, err));
+        struct uda_instance *n = &out.instance[out.count];
+        UDA_TRY(read_instance(n, &any, c, c->index[k], height, width, arena, scratch, err));
         out.count += any;
+        bytes += any ? (n->x1 - n->x0 + 1) * (n->y1 - n->y0 + 1) : 0;
+        UDA_TRY(uda_segments_check(c->path, out.count, bytes, err));
     }
     *labels = out;
     return 0;

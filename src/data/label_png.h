@@ -55,6 +55,7 @@ int uda_reader_list_folder(struct uda_reader_list *list, struct uda_arena *arena
 int uda_reader_no_split(const struct uda_reader_source *source, const char *format,
                         struct uda_err *err) UDA_MUST_USE;
 
+bool uda_reader_ends(const char *name, const char *suffix);
 /* name without suffix; NULL if it does not end in it, or out of memory. */
 char *uda_reader_strip(struct uda_arena *arena, const char *name, const char *suffix) UDA_MUST_USE;
 

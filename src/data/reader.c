@@ -72,13 +72,18 @@ int uda_reader_items(struct uda_reader_list *list, struct uda_arena *arena, int6
     return 0;
 }
 
-char *uda_reader_strip(struct uda_arena *arena, const char *name, const char *suffix)
+bool uda_reader_ends(const char *name, const char *suffix)
 {
     size_t bytes = strlen(name), tail = strlen(suffix);
-    if (bytes <= tail || strcmp(name + bytes - tail, suffix) != 0) {
+    return bytes > tail && strcmp(name + bytes - tail, suffix) == 0;
+}
+
+char *uda_reader_strip(struct uda_arena *arena, const char *name, const char *suffix)
+{
+    if (!uda_reader_ends(name, suffix)) {
         return NULL;
     }
-    return uda_arena_printf(arena, "%.*s", (int)(bytes - tail), name);
+    return uda_arena_printf(arena, "%.*s", (int)(strlen(name) - strlen(suffix)), name);
 }
 
 int uda_reader_no_split(const struct uda_reader_source *source, const char *format,

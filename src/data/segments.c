@@ -19,6 +19,8 @@ struct run {
 /* Growing arrays and an open-addressing index from key to slot, all in scratch. */
 struct work {
     struct uda_arena *scratch;
+    const char *path; /* of the label file, for messages */
+    int64_t kept;     /* slots that are objects */
     struct slot *slot;
     int64_t slots, slot_room;
     struct run *run;
@@ -131,15 +133,17 @@ static int scan_row(struct work *w, const uint32_t *row, int64_t y, int64_t widt
         if (at < 0) {
             struct slot fresh = {.key = key, .x0 = INT64_MAX, .y0 = INT64_MAX, .x1 = -1, .y1 = -1};
             UDA_TRY(describe(&fresh.segment, ctx, key, start, y, err));
+            w->kept += fresh.segment.keep;
+            UDA_TRY(uda_segments_check(w->path, w->kept, 0, err));
             if (add_slot(w, &fresh) != 0) {
-                return uda_fail(err, UDA_NOMEM, "out of memory for label segments");
+                return uda_fail(err, UDA_NOMEM, "'%s': out of memory", w->path);
             }
             at = w->slots - 1;
         }
         struct run run = {
             .slot = (int32_t)at, .y = (int32_t)y, .x0 = (int32_t)start, .x1 = (int32_t)(x - 1)};
         if (w->slot[at].segment.keep && add_run(w, run) != 0) {
-            return uda_fail(err, UDA_NOMEM, "out of memory for label segments");
+            return uda_fail(err, UDA_NOMEM, "'%s': out of memory", w->path);
         }
     }
     return 0;
@@ -156,7 +160,7 @@ static int make_instances(struct uda_labels *labels, struct work *w, struct uda_
                           struct uda_err *err)
 {
     struct slot **kept = uda_arena_alloc(w->scratch, (size_t)w->slots * sizeof *kept);
-    int64_t count = 0;
+    int64_t count = 0, bytes = 0;
     for (int64_t i = 0; kept != NULL && i < w->slots; i++) {
         if (w->slot[i].segment.keep) {
             kept[count++] = &w->slot[i];
@@ -164,13 +168,15 @@ static int make_instances(struct uda_labels *labels, struct work *w, struct uda_
     }
     struct uda_instance *instance = uda_arena_alloc(arena, (size_t)count * sizeof *instance);
     if (kept == NULL || instance == NULL) {
-        return uda_fail(err, UDA_NOMEM, "out of memory for %lld instances", (long long)count);
+        return uda_fail(err, UDA_NOMEM, "'%s': out of memory", w->path);
     }
     qsort(kept, (size_t)count, sizeof(struct slot *), by_key);
     for (int64_t i = 0; i < count; i++) {
         struct slot *s = kept[i];
         size_t box = (size_t)(s->x1 - s->x0 + 1) * (size_t)(s->y1 - s->y0 + 1);
         s->rank = i;
+        bytes += (int64_t)box;
+        UDA_TRY(uda_segments_check(w->path, count, bytes, err));
         instance[i] = (struct uda_instance){.id = s->key,
                                             .cls = s->segment.cls,
                                             .crowd = s->segment.crowd,
@@ -181,7 +187,7 @@ static int make_instances(struct uda_labels *labels, struct work *w, struct uda_
                                             .y1 = s->y1,
                                             .mask = uda_arena_calloc(arena, box)};
         if (instance[i].mask == NULL) {
-            return uda_fail(err, UDA_NOMEM, "out of memory for a mask of %zu bytes", box);
+            return uda_fail(err, UDA_NOMEM, "'%s': out of memory", w->path);
         }
     }
     labels->instance = instance;
@@ -199,11 +205,23 @@ static void fill_masks(const struct uda_labels *labels, const struct work *w)
     }
 }
 
-int uda_segments_extract(struct uda_labels *labels, const uint32_t *key, int64_t height,
-                         int64_t width, uda_segment_describe *describe, void *ctx,
-                         struct uda_arena *arena, struct uda_arena *scratch, struct uda_err *err)
+int uda_segments_check(const char *path, int64_t objects, int64_t mask_bytes, struct uda_err *err)
 {
-    struct work w = {.scratch = scratch};
+    if (objects > UDA_SEGMENTS_MAX || mask_bytes > UDA_SEGMENTS_BYTES_MAX) {
+        return uda_fail(err, UDA_FORMAT,
+                        "'%s': too many objects (bounds: %d in an image, %lld MiB of masks): not a "
+                        "label file, or a damaged one",
+                        path, UDA_SEGMENTS_MAX, (long long)(UDA_SEGMENTS_BYTES_MAX >> 20));
+    }
+    return 0;
+}
+
+int uda_segments_extract(struct uda_labels *labels, const uint32_t *key, int64_t height,
+                         int64_t width, const char *path, uda_segment_describe *describe,
+                         void *ctx, struct uda_arena *arena, struct uda_arena *scratch,
+                         struct uda_err *err)
+{
+    struct work w = {.scratch = scratch, .path = path};
     struct uda_labels found = {.height = height, .width = width};
     int rc = 0;
     for (int64_t y = 0; y < height && rc == 0; y++) {

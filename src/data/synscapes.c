@@ -277,7 +277,8 @@ static int read_labels(struct uda_labels *labels, const struct uda_reader_list *
         }
     }
     if (rc == 0) {
-        rc = uda_segments_extract(&raw, f.id, height, width, describe, &f, arena, scratch, err);
+        rc = uda_segments_extract(&raw, f.id, height, width, f.item->label, describe, &f, arena,
+                                  scratch, err);
     }
     if (rc == 0) {
         rc = refine(labels, &f, &raw, arena, err);

@@ -72,7 +72,8 @@ static int read_labels(struct uda_labels *labels, const struct uda_reader_list *
     struct uda_label_file file = {.path = list->item[i].label};
     uint32_t *key = NULL;
     UDA_TRY(uda_label_png_keys(&key, file.path, &want, scratch, err));
-    return uda_segments_extract(labels, key, height, width, describe, &file, arena, scratch, err);
+    return uda_segments_extract(labels, key, height, width, file.path, describe, &file, arena,
+                                scratch, err);
 }
 
 const struct uda_reader uda_reader_synthia = {

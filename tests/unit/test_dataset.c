@@ -187,6 +187,35 @@ static void test_cache(const char *root, const char *dir)
     uda_dataset_destroy(&d);
 }
 
+/* COCO in its own layout; the cache follows the contents of the JSON even when its size stays. */
+static void test_coco(const char *dir)
+{
+    struct uda_err err = {0};
+    const uint8_t rgb[4 * 5 * 3] = {0};
+    const char *path = TEXT("%s/coco/annotations/instances_val.json", dir);
+    char text[] = "{\"images\": [{\"id\": 40, \"file_name\": \"b.png\", \"height\": 4, \"width\": 5},"
+                  "{\"id\": 70, \"file_name\": \"a.png\", \"height\": 4, \"width\": 5}],"
+                  "\"categories\": [{\"id\": 1, \"name\": \"car\"}, {\"id\": 2, \"name\": \"bus\"}],"
+                  "\"annotations\": [{\"id\": 1, \"image_id\": 40, \"category_id\": 1,"
+                  "\"segmentation\": [[0, 0, 3, 0, 3, 3, 0, 3]]}]}";
+    CHECK_OK(uda_fs_mkdirs(TEXT("%s/coco/annotations", dir), &err), &err);
+    CHECK_OK(uda_fs_mkdirs(TEXT("%s/coco/val", dir), &err), &err);
+    CHECK_OK(uda_png_write(TEXT("%s/coco/val/a.png", dir), rgb, 4, 5, 3, 8, &err), &err);
+    CHECK_OK(uda_png_write(TEXT("%s/coco/val/b.png", dir), rgb, 4, 5, 3, 8, &err), &err);
+    CHECK_OK(uda_fs_write(path, text, strlen(text), &err), &err);
+    struct uda_dataset_spec spec = {.format = "coco", .root = TEXT("%s/coco", dir), .split = "val",
+                                    .keep_empty = true, .cache_path = TEXT("%s/coco.json", dir)};
+    struct uda_dataset *d = create(&spec);
+    CHECK(d->count == 2 && d->item[0].id == 70 && d->item[1].id == 40);
+    CHECK(d->item[1].instances[UDA_CAR] == 1 && d->item[1].label_path == NULL);
+    uda_dataset_destroy(&d);
+    *(strstr(text, "\"category_id\": 1") + strlen("\"category_id\": ")) = '2';
+    CHECK_OK(uda_fs_write(path, text, strlen(text), &err), &err);
+    d = create(&spec);
+    CHECK(d->instances[UDA_CAR] == 0 && d->instances[UDA_BUS] == 1);
+    uda_dataset_destroy(&d);
+}
+
 static void test_load(const char *root)
 {
     struct uda_err err = {0};
@@ -277,6 +306,7 @@ int main(void)
     test_hold_out(TEXT("%s/a", dir));
     test_no_memory(TEXT("%s/a", dir));
     test_cache(make_folder(dir, "b"), dir);
+    test_coco(dir);
     test_load(TEXT("%s/b", dir));
     test_errors(make_folder(dir, "c"));
     CHECK(system(TEXT("rm -rf '%s'", dir)) == 0);

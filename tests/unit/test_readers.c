@@ -5,8 +5,10 @@
 #include "io/json.h"
 #include "io/png.h"
 #include "src/base/classes.h"
+#include "src/base/rng.h"
 #include "src/data/coco.h"
 #include "src/data/reader.h"
+#include "src/data/segments.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -38,7 +40,12 @@ static void write_file(const char *path, const void *data, size_t bytes)
 {
     struct uda_err err = {0};
     CHECK_OK(uda_fs_mkdirs(uda_fs_parent(ARENA, path), &err), &err);
-    CHECK_OK(uda_fs_write(path, data, bytes, &err), &err);
+    FILE *file = fopen(path, "wb"); /* not uda_fs_write: no need to wait for the disk */
+    CHECK(file != NULL);
+    if (file != NULL) {
+        CHECK(fwrite(data, 1, bytes, file) == bytes);
+        CHECK(fclose(file) == 0);
+    }
 }
 
 static void write_text(const char *path, const char *text) { write_file(path, text, strlen(text)); }
@@ -450,6 +457,9 @@ static int read_coco(const char *path, int64_t i, int64_t height, int64_t width,
     struct uda_arena scratch = {0};
     struct uda_reader_source source = {.annotations = path, .images = "/nowhere"};
     int rc = uda_reader_coco.list(&list, ARENA, &source, err);
+    if (rc == 0 && i >= list.count) {
+        rc = uda_fail(err, UDA_FORMAT, "too few images");
+    }
     if (rc == 0) {
         rc = uda_reader_coco.labels(labels, &list, i, height, width, ARENA, &scratch, err);
     }
@@ -506,6 +516,9 @@ static void test_coco_bad(const char *dir)
 {
     struct uda_labels labels = {0};
     CHECK_FAILS(read_coco(TEXT("%s/none.json", dir), 0, 4, 5, &labels, why), UDA_IO, "none.json");
+    write_text(TEXT("%s/jpg.json", dir), "{\"images\": [{\"id\": 1, \"file_name\": \"a.jpg\", "
+                                          "\"height\": 1, \"width\": 1}]}");
+    CHECK_FAILS(read_coco(TEXT("%s/jpg.json", dir), 0, 1, 1, &labels, why), UDA_UNSUPPORTED, "PNG");
     check_coco_bad(dir, "{\"images\": [", "not valid JSON");
     check_coco_bad(dir, "[]", "'images' is not an array");
     check_coco_bad(dir, "{" IMAGES "}", "'annotations' is not an array");
@@ -531,6 +544,61 @@ static void test_coco_bad(const char *dir)
     check_coco_bad(dir, COCO(RUNS("\"ooooooooooooooooooooo\"")), "annotations[0]");
     check_coco_bad(dir, COCO(NOTE("7", "9", "\"segmentation\": {\"size\": [5, 4], \"counts\": [20]}")),
                    "[4, 5]");
+}
+
+/* Noise instead of labels, and labels of nothing but full-size boxes, stop before the memory does. */
+static void test_noise(const char *dir)
+{
+    enum { SIDE = 200 };
+    struct uda_labels labels = {0};
+    uint8_t *rgb = uda_arena_calloc(ARENA, SIDE * SIDE * 3);
+    write_png(TEXT("%s/rgb/rgb_1.png", dir), rgb, SIDE, SIDE, 3, 8);
+    for (int i = 0; i < SIDE * SIDE; i++) {
+        rgb[3 * i] = (uint8_t)i;
+        rgb[3 * i + 1] = (uint8_t)(i >> 8);
+        rgb[3 * i + 2] = 13;
+    }
+    write_png(TEXT("%s/panoptic/panoptic_1.png", dir), rgb, SIDE, SIDE, 3, 8);
+    CHECK_FAILS(read_first("urbansyn", dir, NULL, SIDE, SIDE, &labels, why), UDA_FORMAT,
+                "too many objects");
+    CHECK(uda_segments_check("x", 1, (int64_t)2 << 30, NULL) == UDA_FORMAT);
+}
+
+/* Text with one to three changed bytes either reads or is an error: never a crash (sanitizers). */
+static void test_mutations(const char *dir)
+{
+    struct uda_err err = {0};
+    const char *from = TEXT("%s/coco/polygons/instances_excerpt.json", data_dir());
+    const char *path = TEXT("%s/mutated.json", dir);
+    unsigned char *text = NULL;
+    size_t bytes = 0;
+    CHECK_OK(uda_fs_read(&text, &bytes, ARENA, from, 1 << 20, &err), &err);
+    for (size_t i = 0; i + 3 < bytes; i++) {
+        if (memcmp(text + i, "jpg\"", 4) == 0) {
+            (void)memcpy(text + i, "png", 3);
+        }
+    }
+    int64_t good = 0, bad = 0;
+    for (uint32_t seed = 0; seed < 300; seed++) {
+        struct uda_arena scratch = {0};
+        struct uda_rng rng;
+        unsigned char *copy = uda_arena_alloc(&scratch, bytes);
+        memcpy(copy, text, bytes);
+        uda_rng_init(&rng, seed, UDA_RNG_TEST, 0, 0, 0);
+        for (int64_t k = uda_rng_below(&rng, 4); k > 0; k--) {
+            static const char alphabet[] = "0123456789-.e[]{},:\"ax";
+            copy[uda_rng_below(&rng, (int64_t)bytes)] =
+                (unsigned char)alphabet[uda_rng_below(&rng, (int64_t)sizeof alphabet - 1)];
+        }
+        write_file(path, copy, bytes);
+        struct uda_labels labels = {0};
+        int rc = read_coco(path, 1, 427, 640, &labels, NULL);
+        CHECK(rc == 0 || rc == UDA_FORMAT);
+        good += rc == 0;
+        bad += rc != 0;
+        uda_arena_finish(&scratch);
+    }
+    CHECK(good > 10 && bad > 10);
 }
 
 /* ---- what needs the shared samples ---- */
@@ -567,6 +635,8 @@ int main(void)
                            TEXT("%s/coco/polygons/expected_masks.json", data_dir())) == 4);
     test_coco_reader(dir);
     test_coco_bad(dir);
+    test_noise(TEXT("%s/noise", dir));
+    test_mutations(dir);
     CHECK(uda_reader_find("voc") == NULL && uda_reader_find(NULL) == NULL);
     CHECK(uda_reader_at(5) == &uda_reader_coco && uda_reader_at(6) == NULL);
     if (getenv("UDA_SHARED") != NULL) {
