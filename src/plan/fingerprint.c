@@ -1,11 +1,29 @@
 #include "src/plan/fingerprint.h"
 
+#include "src/base/classes.h"
 #include "src/plan/schema.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 /* Raised when fingerprints of one manifest change from one version of the program to the next. */
 #define FINGERPRINT_VERSION 1
+
+static void add(struct uda_facts *f, const char *key, const char *text, const char *shown)
+{
+    if (f->count == f->room) {
+        int64_t room = f->room == 0 ? 128 : 2 * f->room;
+        f->fact = uda_arena_grow(f->arena, f->fact, (size_t)f->room * sizeof *f->fact,
+                                 (size_t)room * sizeof *f->fact);
+        f->room = f->fact == NULL ? 0 : room;
+        f->count = f->fact == NULL ? 0 : f->count;
+    }
+    if (f->fact == NULL || key == NULL || text == NULL || shown == NULL) {
+        f->failed = true;
+        return;
+    }
+    f->fact[f->count++] = (struct uda_fact){.key = key, .text = text, .shown = shown};
+}
 
 /* The part of path behind "section.name.", or NULL. */
 static const char *inside(const char *path, const char *section, const char *name)
@@ -17,96 +35,118 @@ static const char *inside(const char *path, const char *section, const char *nam
 }
 
 /* The stage's own value of a recipe key, else the manifest's. */
-static const char *recipe_text(const struct uda_manifest *m, const struct uda_plan_stage *stage,
-                               const struct uda_manifest_value *value)
+static const struct uda_manifest_value *recipe_value(const struct uda_manifest *m,
+                                                     const struct uda_plan_stage *stage,
+                                                     const struct uda_manifest_value *value)
 {
     for (int64_t i = 0; i < m->value_count; i++) {
         const char *rest = inside(m->value[i].path, "stages", stage->spec->name);
         if (rest != NULL && strcmp(rest, value->path) == 0) {
-            return m->value[i].text;
+            return &m->value[i];
         }
     }
-    return value->text;
-}
-
-static void put(struct uda_hasher *h, const char *key, const char *text)
-{
-    uda_hasher_text(h, key);
-    uda_hasher_text(h, text);
+    return value;
 }
 
 /* One value of the manifest, if this stage's result depends on it. */
-static void put_value(struct uda_hasher *h, const struct uda_manifest *m,
+static void add_value(struct uda_facts *f, const struct uda_manifest *m,
                       const struct uda_plan_stage *stage, const struct uda_manifest_value *value)
 {
     const struct uda_key *key = value->key;
     if (key->runtime || (key->kinds >> stage->kind & 1u) == 0) {
         return;
     }
-    bool recipe = key->record == UDA_IN_RECIPE;
-    if (recipe && strcmp(value->path, key->path) == 0) {
-        put(h, key->path, recipe_text(m, stage, value));
+    bool top = strcmp(value->path, key->path) == 0;
+    if (key->record == UDA_IN_RECIPE && top) {
+        const struct uda_manifest_value *own = recipe_value(m, stage, value);
+        add(f, key->path, own->text, own->path);
     } else if (key->record == UDA_IN_MANIFEST) {
         bool unused = strcmp(key->path, "model.init") == 0 && stage->from >= 0;
         if (!unused) {
-            put(h, key->path, value->text);
+            add(f, key->path, value->text, value->path);
         }
     } else if (key->record == UDA_IN_STAGE && key->type != UDA_KEY_REFS &&
                inside(value->path, "stages", stage->spec->name) != NULL) {
-        put(h, key->path, value->text);
+        add(f, key->path, value->text, value->path);
     }
 }
 
 /* The keys of data set number d of the stage. */
-static void put_dataset(struct uda_hasher *h, const struct uda_manifest *m,
+static void add_dataset(struct uda_facts *f, const struct uda_manifest *m,
                         const struct uda_plan_stage *stage, int64_t d)
 {
     const char *name = m->dataset[stage->spec->data[d]].name;
-    uda_hasher_i64(h, d);
     for (int64_t i = 0; i < m->value_count; i++) {
         const struct uda_manifest_value *value = &m->value[i];
-        if (value->key->record == UDA_IN_DATASET && !value->key->runtime &&
-            inside(value->path, "datasets", name) != NULL) {
-            put(h, value->key->path, value->text);
+        const char *rest = inside(value->path, "datasets", name);
+        if (value->key->record == UDA_IN_DATASET && !value->key->runtime && rest != NULL) {
+            add(f, uda_arena_printf(f->arena, "data %" PRId64 " %s", d, rest), value->text,
+                value->path);
         }
     }
 }
 
-static void put_input(struct uda_hasher *h, const char *role, struct uda_digest digest)
+/* The classes of a category, or of all. */
+static void add_classes(struct uda_facts *f, const struct uda_manifest *m, int64_t category,
+                        const char *key)
 {
-    char text[UDA_DIGEST_TEXT_BYTES];
-    uda_digest_text(text, digest);
-    put(h, role, text);
+    struct uda_str text;
+    uda_str_init(&text, f->arena);
+    for (int c = 0; c < UDA_CLASSES; c++) {
+        if (category < 0 || m->category[category].has[c]) {
+            uda_str_add(&text, "%s%s", text.bytes == 0 ? "" : ", ", uda_classes[c].name);
+        }
+    }
+    f->failed = f->failed || text.failed;
+    add(f, key, text.text,
+        category < 0 ? "classes" : uda_arena_printf(f->arena, "categories.%s",
+                                                    m->category[category].name));
 }
 
-int uda_fingerprint(struct uda_digest *digest, const struct uda_plan *plan,
-                    const struct uda_plan_stage *stage, struct uda_err *err)
+static void add_input(struct uda_facts *f, const struct uda_plan *plan,
+                      const struct uda_plan_stage *stage, int64_t input)
+{
+    const char *role = input == stage->from ? "from" : input == stage->labels ? "labels" : "input";
+    char digest[UDA_DIGEST_TEXT_BYTES];
+    uda_digest_text(digest, plan->stage[input].fingerprint);
+    add(f, uda_arena_printf(f->arena, "%s %s", role, plan->stage[input].name),
+        uda_arena_strdup(f->arena, digest), plan->stage[input].name);
+    if (!f->failed) {
+        f->fact[f->count - 1].input = true;
+    }
+}
+
+int uda_facts_collect(struct uda_facts *facts, const struct uda_plan *plan,
+                      const struct uda_plan_stage *stage, struct uda_err *err)
 {
     const struct uda_manifest *m = plan->manifest;
+    add(facts, "name", stage->name, "name");
+    add(facts, "kind", uda_stage_kind_name(stage->kind), "kind");
+    add_classes(facts, m, stage->category, "classes");
+    /* Fusing takes each class from the model of its category. */
+    for (int64_t k = 0; stage->kind == UDA_STAGE_FUSE && k < m->category_count; k++) {
+        add_classes(facts, m, k, uda_arena_printf(facts->arena, "category %s", m->category[k].name));
+    }
+    for (int64_t i = 0; i < m->value_count; i++) {
+        add_value(facts, m, stage, &m->value[i]);
+    }
+    for (int64_t d = 0; d < stage->spec->data_count; d++) {
+        add_dataset(facts, m, stage, d);
+    }
+    for (int64_t i = 0; i < stage->input_count; i++) {
+        add_input(facts, plan, stage, stage->input[i]);
+    }
+    return facts->failed ? uda_fail(err, UDA_NOMEM, "'%s': out of memory", m->path) : 0;
+}
+
+int uda_facts_digest(struct uda_digest *digest, const struct uda_facts *facts, struct uda_err *err)
+{
     struct uda_hasher *h = NULL;
     UDA_TRY(uda_hasher_create(&h, err));
     uda_hasher_i64(h, FINGERPRINT_VERSION);
-    put(h, stage->name, uda_stage_kind_name(stage->kind));
-    for (int c = 0; c < UDA_CLASSES; c++) {
-        uda_hasher_i64(h, stage->category < 0 || m->category[stage->category].has[c] ? 1 : 0);
-    }
-    /* Fusing takes each class from the model of its category. */
-    for (int64_t k = 0; stage->kind == UDA_STAGE_FUSE && k < m->category_count; k++) {
-        for (int c = 0; c < UDA_CLASSES; c++) {
-            uda_hasher_i64(h, m->category[k].has[c] ? 1 : 0);
-        }
-    }
-    for (int64_t i = 0; i < m->value_count; i++) {
-        put_value(h, m, stage, &m->value[i]);
-    }
-    for (int64_t d = 0; d < stage->spec->data_count; d++) {
-        put_dataset(h, m, stage, d);
-    }
-    for (int64_t i = 0; i < stage->input_count; i++) {
-        const char *role = stage->input[i] == stage->from     ? "from"
-                           : stage->input[i] == stage->labels ? "labels"
-                                                              : "input";
-        put_input(h, role, plan->stage[stage->input[i]].fingerprint);
+    for (int64_t i = 0; i < facts->count; i++) {
+        uda_hasher_text(h, facts->fact[i].key);
+        uda_hasher_text(h, facts->fact[i].text);
     }
     *digest = uda_hasher_digest(h);
     uda_hasher_destroy(&h);

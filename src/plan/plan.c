@@ -111,7 +111,9 @@ static int add_instance(struct uda_plan *plan, struct uda_arena *arena,
     }
     stage.rng_stage = (uint32_t)uda_digest_of(stage.name, strlen(stage.name)).low;
     link_inputs(&stage, plan);
-    UDA_TRY(uda_fingerprint(&stage.fingerprint, plan, &stage, err));
+    struct uda_facts facts = {.arena = arena};
+    UDA_TRY(uda_facts_collect(&facts, plan, &stage, err));
+    UDA_TRY(uda_facts_digest(&stage.fingerprint, &facts, err));
     plan->stage[plan->count++] = stage;
     return 0;
 }

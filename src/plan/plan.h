@@ -46,6 +46,15 @@ int uda_plan_init(struct uda_plan *plan, struct uda_arena *arena,
 /* Plan index of an instance by name; of a stage without category by its manifest name; -1 if none. */
 int64_t uda_plan_find(const struct uda_plan *plan, const char *name);
 
+/*
+ * Why instance `index` of new_plan has another fingerprint than its namesake of old_plan, on one line:
+ * "optimizer.lr: 0.0001 -> 0.001; 'source' changes", "a new stage", or nothing if it has the same.
+ * Temporaries: arena. Errors: UDA_NOMEM.
+ */
+int uda_plan_explain(struct uda_str *out, const struct uda_plan *old_plan,
+                     const struct uda_plan *new_plan, int64_t index, struct uda_arena *arena,
+                     struct uda_err *err) UDA_MUST_USE;
+
 /* Elements of all parameters of the model (spec: Swin with patch 4 and MLP ratio 4; eight classes). */
 int64_t uda_plan_parameters(const struct uda_manifest_model *model);
 

@@ -168,6 +168,36 @@ static void test_table(void)
     CHECK(uda_schema_row(uda_schema_count()) == NULL);
 }
 
+static const char *explain(struct uda_arena *arena, const char *const *sets, int64_t count,
+                           const char *stage)
+{
+    struct uda_err err = {0};
+    struct uda_plan a = make(arena, "good/full.yaml", NULL, 0);
+    struct uda_plan b = make(arena, "good/full.yaml", sets, count);
+    struct uda_str out;
+    uda_str_init(&out, arena);
+    CHECK_OK(uda_plan_explain(&out, &a, &b, uda_plan_find(&b, stage), arena, &err), &err);
+    return out.text;
+}
+
+static void test_explain(void)
+{
+    const char *const sets[] = {"optimizer.lr=1e-3", "stages.mix.batch=6", "datasets.val.limit=9",
+                                "stages.final.labels=none", "stages.final.data=source",
+                                "stages.again={kind: evaluate, data: val, from: final}"};
+    struct uda_arena arena = {0};
+    CHECK_STR(explain(&arena, NULL, 0, "fuse"), "");
+    CHECK_STR(explain(&arena, sets, 1, "source.vehicle"), "optimizer.lr: 0.0001 -> 0.001");
+    CHECK_STR(explain(&arena, sets, 2, "mix.vehicle"),
+              "stages.mix.batch: 3 -> 6; 'source.vehicle' changes");
+    CHECK_STR(explain(&arena, sets, 3, "evaluate"), "datasets.val.limit: all -> 9; 'final' changes");
+    CHECK_STR(explain(&arena, sets, 6, "again"), "a new stage");
+    const char *final = explain(&arena, sets, 6, "final");
+    CHECK(strstr(final, "datasets.source.format: cityscapes -> urbansyn; ") != NULL);
+    CHECK(strstr(final, "; no longer builds on 'fuse'") != NULL);
+    uda_arena_finish(&arena);
+}
+
 int main(void)
 {
     if (chdir(TEST_DATA "/manifests") != 0) {
@@ -179,6 +209,7 @@ int main(void)
     test_stable();
     test_parameters();
     test_page();
+    test_explain();
     test_table();
     return check_result();
 }
