@@ -45,6 +45,19 @@ grep -q "2 images" "$folder/out" || fail "check --data does not count the images
 URBANSYN=$folder/none run 2 check manifests/urbansyn_20.yaml
 grep -q "manifests/parts/urbansyn.yaml:3: data set 'source': cannot open folder" "$folder/err" ||
     fail "check does not name the missing folder: $(cat "$folder/err")"
+
+# What a run has done, and why it would be done again.
+UDA_SCENES=$folder/scenes
+export UDA_SCENES
+run 0 run manifests/smoke.yaml --run "$folder/run"
+run 0 plan manifests/smoke.yaml --run "$folder/run"
+grep -q "train (train): done" "$folder/out" || fail "plan --run does not see what is done"
+run 0 plan manifests/smoke.yaml --run "$folder/run" --set optimizer.lr=2e-3 --set runtime.log_every=3
+grep -q "train (train): to re-do: optimizer.lr: 0.001 -> 0.002\$" "$folder/out" ||
+    fail "plan --run does not say why a stage is done again: $(cat "$folder/out")"
+grep -q "evaluate (evaluate): to re-do: 'train' changes" "$folder/out" ||
+    fail "plan --run does not follow the inputs"
+
 run 2 check tests/data/manifests/bad/01-unknown-key.yaml
 grep -q "^tests/data/manifests/bad/01-unknown-key.yaml:2:1: unknown key 'optimzer': did you mean 'optimizer'?" \
     "$folder/err" || fail "check does not report an unknown key"
