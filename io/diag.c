@@ -7,11 +7,46 @@
 #include <string.h>
 
 #define MAX_ENTRIES 4096
+#define MAX_TEXT 600     /* bytes of a message */
 #define VIEW_COLUMNS 100 /* of a long source line */
 
 void uda_diag_init(struct uda_diag *diag, struct uda_arena *arena)
 {
     *diag = (struct uda_diag){.arena = arena};
+}
+
+/* Length of the printable UTF-8 character at text, 0 if there is none: control codes, broken bytes. */
+static size_t printable(const char *text, size_t bytes)
+{
+    const unsigned char *c = (const unsigned char *)text;
+    size_t length = c[0] < 0x80 ? 1 : c[0] >= 0xF0 ? 4 : c[0] >= 0xE0 ? 3 : c[0] >= 0xC2 ? 2 : 0;
+    if (length > bytes || c[0] < 0x20 || c[0] == 0x7F || c[0] > 0xF4 ||
+        (c[0] == 0xC2 && bytes > 1 && c[1] < 0xA0)) {
+        return 0;
+    }
+    for (size_t i = 1; i < length; i++) {
+        if ((c[i] & 0xC0) != 0x80) {
+            return 0;
+        }
+    }
+    return length;
+}
+
+/* Makes a message fit for a terminal: control codes become '?', and it ends after MAX_TEXT bytes. */
+static void tame(char *text)
+{
+    size_t bytes = strlen(text), step;
+    for (size_t at = 0; at < bytes; at += step) {
+        step = printable(text + at, bytes - at);
+        if (step == 0) {
+            text[at] = '?';
+            step = 1;
+        }
+        if (at + step > MAX_TEXT && bytes > MAX_TEXT + 3) {
+            memcpy(text + at, "...", 4);
+            return;
+        }
+    }
 }
 
 /* The formatted text, or NULL when out of memory. */
@@ -24,6 +59,7 @@ static char *format_text(struct uda_arena *arena, const char *format, va_list ar
     char *text = length < 0 ? NULL : uda_arena_alloc(arena, (size_t)length + 1);
     if (text != NULL) {
         (void)vsnprintf(text, (size_t)length + 1, format, args);
+        tame(text);
     }
     return text;
 }
@@ -103,23 +139,6 @@ static bool find_line(const char **start, size_t *length, const struct uda_sourc
         *length -= 1;
     }
     return line > 0;
-}
-
-/* Length of the printable UTF-8 character at text, 0 if there is none: control codes, broken bytes. */
-static size_t printable(const char *text, size_t bytes)
-{
-    const unsigned char *c = (const unsigned char *)text;
-    size_t length = c[0] < 0x80 ? 1 : c[0] >= 0xF0 ? 4 : c[0] >= 0xE0 ? 3 : c[0] >= 0xC2 ? 2 : 0;
-    if (length > bytes || c[0] < 0x20 || c[0] == 0x7F || c[0] > 0xF4 ||
-        (c[0] == 0xC2 && bytes > 1 && c[1] < 0xA0)) {
-        return 0;
-    }
-    for (size_t i = 1; i < length; i++) {
-        if ((c[i] & 0xC0) != 0x80) {
-            return 0;
-        }
-    }
-    return length;
 }
 
 /* The source line, cut to VIEW_COLUMNS around the column, and the caret under it. */

@@ -297,6 +297,11 @@ static int read_scalar(struct uda_yaml_node *node, struct builder *b)
         uda_diag_add(b->diag, node->place, "a NUL character is not allowed in a text");
         return no_tree(b);
     }
+    if (!uda_yaml_clean(node->text)) {
+        uda_diag_add(b->diag, node->place,
+                     "an escape in this text stands for a character that is not allowed");
+        return no_tree(b);
+    }
     return 0;
 }
 

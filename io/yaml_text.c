@@ -75,6 +75,19 @@ static bool check_text(const struct uda_source *source, size_t start, struct uda
     return true;
 }
 
+bool uda_yaml_clean(const char *text)
+{
+    size_t bytes = strlen(text), length;
+    for (size_t at = 0; at < bytes; at += length) {
+        uint32_t code = 0;
+        length = decode(&code, (const unsigned char *)text, at, bytes);
+        if (length == 0 || !allowed(code)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Length of the ${...} at text, 0 if it is none: no space, quote or line end inside. */
 static size_t reference_length(const char *text)
 {

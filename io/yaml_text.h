@@ -16,6 +16,9 @@ int uda_yaml_prepare(char **text, size_t *bytes, struct uda_arena *arena,
                      const struct uda_source *source, struct uda_diag *diag,
                      struct uda_err *err) UDA_MUST_USE;
 
+/* Are all code points of a scalar allowed in a text? Escapes in quotes can say any. */
+bool uda_yaml_clean(const char *text);
+
 /* A scalar with the private code points turned back; NULL when out of memory. */
 char *uda_yaml_restore(struct uda_arena *arena, const char *text, size_t bytes);
 
