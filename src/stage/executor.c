@@ -1,5 +1,6 @@
 #include "src/stage/executor.h"
 
+#include "io/durable.h"
 #include "io/fs.h"
 #include "io/lock.h"
 #include "src/base/log.h"
@@ -182,6 +183,20 @@ static int walk(struct executor *x, struct uda_err *err)
     return 0;
 }
 
+/* Temporary files of writers that were killed; safe because the lock is ours. */
+static int sweep(struct executor *x, struct uda_err *err)
+{
+    int64_t removed = 0;
+    UDA_TRY(uda_durable_sweep(&removed, x->options->run_dir, err));
+    for (int64_t i = 0; i < x->plan.count; i++) {
+        const char *dir = uda_fs_join(&x->arena, x->options->run_dir, x->plan.stage[i].dir);
+        if (dir != NULL && uda_fs_is_dir(dir)) {
+            UDA_TRY(uda_durable_sweep(&removed, dir, err));
+        }
+    }
+    return 0;
+}
+
 static int open_run(struct executor *x, struct uda_err *err)
 {
     const char *dir = x->options->run_dir;
@@ -196,6 +211,7 @@ static int open_run(struct executor *x, struct uda_err *err)
         return uda_fail(err, UDA_NOMEM, "executor: out of memory");
     }
     UDA_TRY(uda_lock_acquire(&x->lock, lock, err));
+    UDA_TRY(sweep(x, err));
     x->log_copy = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     if (x->log_copy >= 0) {
         uda_log_set_copy(x->log_copy);

@@ -161,11 +161,18 @@ static int load_one(float *values, const struct uda_store *store, const struct u
         return 0;
     }
     UDA_TRY(uda_store_info(&info, store, name, err));
-    bool same = info.count == p->count;
+    bool same = info.ndim == p->ndim;
+    for (int i = 0; same && i < p->ndim; i++) {
+        same = info.dims[i] == p->dim[i];
+    }
     if (!same && head) {
         uda_log(UDA_LOG_WARN, "'%s': '%s' is for another number of classes: it starts anew",
                 uda_store_path(store), p->name);
         return 0;
+    }
+    if (!same) {
+        return uda_fail(err, UDA_SHAPE, "'%s': '%s' has another shape than this model", uda_store_path(store),
+                        p->name);
     }
     return uda_store_get_f32(values + p->offset, store, name, p->count, err);
 }

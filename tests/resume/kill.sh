@@ -17,9 +17,9 @@ done_kills=0
 while [ "$done_kills" -lt "$kills" ]; do
     "$program" run "$manifest" --run "$work/broken" "$@" 2>>"$work/broken.log" &
     pid=$!
-    # A moment between 0 and the length of a whole run divided by the kills still to come, at least a few steps.
+    # A random moment; on average two kills' worth of a whole run are spent in all, so that few land after the end.
     wait_s=$(awk -v seed="$seed" -v n="$done_kills" -v ms="$took_ms" -v kills="$kills" \
-        'BEGIN { srand(seed * 1000 + n); span = ms / 1000 * 2.5 / kills + 0.15; printf "%.3f", rand() * span }')
+        'BEGIN { srand(seed * 1000 + n); span = ms / 1000 * 1.2 / kills + 0.1; printf "%.3f", rand() * span }')
     sleep "$wait_s"
     kill -9 $pid 2>/dev/null || { wait $pid || true; break; }
     wait $pid 2>/dev/null || true
