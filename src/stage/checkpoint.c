@@ -71,23 +71,28 @@ static int get_list(struct uda_checkpoint *c, const struct uda_store *s, struct 
 
 /* ---- files ---- */
 
-static int remove_old(const char *dir, int64_t keep, struct uda_err *err)
+static int remove_old(const char *dir, const struct uda_checkpoint_rule *rule, struct uda_err *err)
 {
     struct uda_arena arena = {0};
     char **names = NULL;
-    int64_t count = 0;
+    int64_t count = 0, regular = 0, keep = rule->keep < 2 ? 2 : rule->keep;
     int rc = list_files(&names, &count, &arena, dir, err);
-    for (int64_t i = 0; rc == 0 && i < count - (keep < 2 ? 2 : keep); i++) {
-        const char *path = uda_fs_join(&arena, dir, names[i]);
-        rc = path == NULL ? uda_fail(err, UDA_NOMEM, "checkpoint: out of memory")
-                          : uda_fs_remove(path, err);
+    for (int64_t i = count - 1; rc == 0 && i >= 0; i--) {
+        int64_t step = step_of_name(names[i]);
+        bool is_regular = step % rule->every == 0 || step == rule->last;
+        regular += is_regular;
+        if (is_regular ? regular > keep : i != count - 1) {
+            const char *path = uda_fs_join(&arena, dir, names[i]);
+            rc = path == NULL ? uda_fail(err, UDA_NOMEM, "checkpoint: out of memory")
+                              : uda_fs_remove(path, err);
+        }
     }
     uda_arena_finish(&arena);
     return rc;
 }
 
-int uda_checkpoint_save(const struct uda_checkpoint *c, const char *dir, int64_t keep,
-                        const struct uda_checkpoint_origin *origin, struct uda_err *err)
+int uda_checkpoint_save(const struct uda_checkpoint *c, const char *dir,
+                        const struct uda_checkpoint_rule *rule, const struct uda_checkpoint_origin *origin, struct uda_err *err)
 {
     char path[4096];
     (void)snprintf(path, sizeof path, "%s/step-%09lld.h5", dir, (long long)c->step);
@@ -102,7 +107,7 @@ int uda_checkpoint_save(const struct uda_checkpoint *c, const char *dir, int64_t
         rc = uda_store_commit(&w, path, err);
     }
     uda_store_abort(&w);
-    return rc == 0 ? remove_old(dir, keep, err) : rc;
+    return rc == 0 ? remove_old(dir, rule, err) : rc;
 }
 
 /* Opens a file and looks whether it belongs to the stage: 1 yes, 0 another fingerprint, negative: an error. */

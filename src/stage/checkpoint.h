@@ -32,8 +32,18 @@ struct uda_checkpoint_origin { /* for the provenance */
     char *const *argv;
 };
 
-/* Writes dir/step-NNNNNNNNN.h5, then removes the oldest beyond max(keep, 2). Errors: UDA_IO, UDA_NOMEM. */
-int uda_checkpoint_save(const struct uda_checkpoint *checkpoint, const char *dir, int64_t keep,
+/*
+ * Which checkpoints stay: the newest max(keep, 2) of those at a multiple of `every` or at step `last`, and the newest
+ * of all. So one written because of a stop goes once the next regular one is there, and a stage leaves the same files
+ * behind however often it was stopped.
+ */
+struct uda_checkpoint_rule {
+    int64_t every, last, keep;
+};
+
+/* Writes dir/step-NNNNNNNNN.h5, then removes what the rule does not keep. Errors: UDA_IO, UDA_NOMEM. */
+int uda_checkpoint_save(const struct uda_checkpoint *checkpoint, const char *dir,
+                        const struct uda_checkpoint_rule *rule,
                         const struct uda_checkpoint_origin *origin,
                         struct uda_err *err) UDA_MUST_USE;
 

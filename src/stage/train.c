@@ -175,8 +175,10 @@ static int save(struct train *s, struct uda_err *err)
                                                  .argv = o->argv};
     UDA_TRY(uda_metrics_sync(s->metrics, err));
     s->state.metrics_bytes = uda_metrics_bytes(s->metrics);
-    UDA_TRY(uda_checkpoint_save(&s->state, s->context->dir, s->context->manifest->checkpoint.keep,
-                                &origin, err));
+    const struct uda_checkpoint_rule rule = {.every = s->context->manifest->checkpoint.every,
+                                             .last = s->iterations,
+                                             .keep = s->context->manifest->checkpoint.keep};
+    UDA_TRY(uda_checkpoint_save(&s->state, s->context->dir, &rule, &origin, err));
     s->saved_step = s->state.step;
     s->context->state->step = s->state.step;
     return 0;
