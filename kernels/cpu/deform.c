@@ -6,25 +6,33 @@
 #define TAPS 4
 /* Samples of a head, padded to whole vectors. */
 #define ROOM 32
-#define TOKENS 64
+/* Queries of a task in forward. */
+#define TOKENS 256
 
 /* A head of 8 channels on processors whose vectors are wider. */
 typedef float v8 UDA_VECTOR(32);
 
 struct deform_job {
     const struct uda_deform_args *a;
-    int64_t d, samples, padded, blocks;
+    int64_t d, samples, padded, blocks, logits; /* logits: in the whole tensor */
+    /*
+     * Copies [N, M, S, d]: rows of one head next to each other, as the maps' rows of D channels, a power of two apart,
+     * would share few sets of the caches.
+     */
+    float *value, *dvalue;
     /* Of each sample's level: its sides, and its first token. */
     UDA_ALIGNED(64) float width[ROOM], height[ROOM];
     UDA_ALIGNED(64) int32_t columns[ROOM], rows[ROOM], first[ROOM];
+    UDA_ALIGNED(64) int32_t real[ROOM]; /* all ones for a sample, 0 for padding */
 };
 
-/* Where the samples of one query and head fall. Padding lies outside and weighs nothing. */
+/* Where the samples of one query and head fall. What padding holds is never used. */
 struct samples {
     UDA_ALIGNED(64) float u[ROOM], v[ROOM];      /* the query's own place in each sample's level */
     UDA_ALIGNED(64) float a[ROOM];               /* attention weights */
     UDA_ALIGNED(64) float part_x[ROOM], part_y[ROOM];
     UDA_ALIGNED(64) float weight[TAPS][ROOM];    /* bilinear, 0 outside */
+    UDA_ALIGNED(64) float share[TAPS][ROOM];     /* weight times a */
     UDA_ALIGNED(64) float inside[TAPS][ROOM];    /* 1 or 0 */
     UDA_ALIGNED(64) int32_t token[TAPS][ROOM];   /* clamped into the level */
 };
@@ -32,7 +40,8 @@ struct samples {
 static void job_init(struct deform_job *job, const struct uda_deform_args *a)
 {
     *job = (struct deform_job){.a = a, .d = a->D / a->M, .samples = LEVELS * a->P,
-                               .blocks = ceil_div(a->S, TOKENS)};
+                               .blocks = ceil_div(a->S, TOKENS),
+                               .logits = a->N * a->S * a->M * LEVELS * a->P};
     job->padded = ceil_div(job->samples, 16) * 16;
     int64_t start = 0;
     for (int64_t l = 0; l < LEVELS; l++) {
@@ -43,6 +52,7 @@ static void job_init(struct deform_job *job, const struct uda_deform_args *a)
             job->width[j] = (float)a->width[l];
             job->height[j] = (float)a->height[l];
             job->first[j] = (int32_t)start;
+            job->real[j] = -1;
         }
         start += a->height[l] * a->width[l];
     }
@@ -60,40 +70,39 @@ static void place_query(const struct deform_job *job, struct samples *s, int64_t
     float x = ((float)(token % a->width[own]) + 0.5f) / (float)a->width[own];
     float y = ((float)(token / a->width[own]) + 0.5f) / (float)a->height[own];
     for (int64_t j = 0; j < job->padded; j++) {
-        s->u[j] = j < job->samples ? x * job->width[j] - 0.5f : -2.0f;
-        s->v[j] = j < job->samples ? y * job->height[j] - 0.5f : -2.0f;
+        s->u[j] = x * job->width[j] - 0.5f;
+        s->v[j] = y * job->height[j] - 0.5f;
     }
 }
 
-static void softmax(const struct deform_job *job, struct samples *s, const float *logits)
+static UDA_ALWAYS_INLINE void softmax(const struct deform_job *job, struct samples *s,
+                                      const float *logits, int64_t padded)
 {
-    memcpy(s->a, logits, (size_t)job->samples * sizeof *s->a);
-    for (int64_t j = job->samples; j < job->padded; j++) {
-        s->a[j] = -1e30f;
-    }
-    vf most = vf_load(s->a), sum = vf_set(0.0f);
-    for (int64_t j = UDA_LANES; j < job->padded; j += UDA_LANES) {
-        most = vf_max(most, vf_load(s->a + j));
+    vf most = vf_set(-1e30f), sum = vf_set(0.0f);
+    for (int64_t j = 0; j < padded; j += UDA_LANES) {
+        vi real;
+        memcpy(&real, job->real + j, sizeof real);
+        vf x = vf_select(real, vf_load(logits + j), vf_set(-1e30f));
+        vf_store(s->a + j, x);
+        most = vf_max(x, most);
     }
     float top = vf_largest(most);
-    for (int64_t j = 0; j < job->padded; j += UDA_LANES) {
+    for (int64_t j = 0; j < padded; j += UDA_LANES) {
         vf e = vf_exp(vf_load(s->a + j) - top);
         vf_store(s->a + j, e);
         sum += e;
     }
     float inverse = 1.0f / vf_sum(sum);
-    for (int64_t j = 0; j < job->padded; j += UDA_LANES) {
+    for (int64_t j = 0; j < padded; j += UDA_LANES) {
         vf_store(s->a + j, vf_load(s->a + j) * inverse);
     }
 }
 
 /* Taps of all samples of a head, from the query's place and the head's offsets. */
-static void place_samples(const struct deform_job *job, struct samples *s, const float *offsets)
+static UDA_ALWAYS_INLINE void place_samples(const struct deform_job *job, struct samples *s,
+                                            const float *off, int64_t padded)
 {
-    float off[2 * ROOM];
-    memcpy(off, offsets, (size_t)(2 * job->samples) * sizeof *off);
-    memset(off + 2 * job->samples, 0, (size_t)(2 * (job->padded - job->samples)) * sizeof *off);
-    for (int64_t j = 0; j < job->padded; j++) {
+    for (int64_t j = 0; j < padded; j++) {
         float u = s->u[j] + off[2 * j], v = s->v[j] + off[2 * j + 1];
         bool near = (u > -1.0f) & (u < job->width[j]) & (v > -1.0f) & (v < job->height[j]);
         u = near ? u : 0.0f;
@@ -119,6 +128,44 @@ static void place_samples(const struct deform_job *job, struct samples *s, const
         s->token[1][j] = job->first[j] + y0 * job->columns[j] + x1;
         s->token[2][j] = job->first[j] + y1 * job->columns[j] + x0;
         s->token[3][j] = job->first[j] + y1 * job->columns[j] + x1;
+        for (int tap = 0; tap < TAPS; tap++) {
+            s->share[tap][j] = s->weight[tap][j] * s->a[j];
+        }
+    }
+}
+
+/* Weights and taps of the samples of (n, token, m) = head. */
+static void place_head(const struct deform_job *job, struct samples *s, int64_t head)
+{
+    float padded_logits[ROOM], padded_offsets[2 * ROOM];
+    const float *logits = job->a->weights + head * job->samples;
+    const float *offsets = job->a->offsets + head * job->samples * 2;
+    if (head * job->samples + job->padded > job->logits) { /* whole vectors would pass the end */
+        memset(padded_logits, 0, sizeof padded_logits);
+        memset(padded_offsets, 0, sizeof padded_offsets);
+        memcpy(padded_logits, logits, (size_t)job->samples * sizeof *logits);
+        memcpy(padded_offsets, offsets, (size_t)(2 * job->samples) * sizeof *offsets);
+        logits = padded_logits;
+        offsets = padded_offsets;
+    }
+    if (job->padded == 16) {
+        softmax(job, s, logits, 16);
+        place_samples(job, s, offsets, 16);
+    } else {
+        softmax(job, s, logits, ROOM);
+        place_samples(job, s, offsets, ROOM);
+    }
+}
+
+/* The copy of one image's head. */
+static void pack_head(void *args, int64_t i)
+{
+    const struct deform_job *job = args;
+    const struct uda_deform_args *a = job->a;
+    const float *from = a->value + i / a->M * a->S * a->D + i % a->M * job->d;
+    float *to = job->value + i * a->S * job->d;
+    for (int64_t token = 0; token < a->S; token++) {
+        memcpy(to + token * job->d, from + token * a->D, (size_t)job->d * sizeof *to);
     }
 }
 
@@ -127,21 +174,23 @@ static void place_samples(const struct deform_job *job, struct samples *s, const
 static UDA_ALWAYS_INLINE void gather(float *y, const float *value, const struct samples *s,
                                      const struct deform_job *job, int vectors)
 {
-    int64_t D = job->a->D;
-    vf acc[8];
-    for (int i = 0; i < vectors; i++) {
-        acc[i] = vf_set(0.0f);
-    }
+    int64_t d = job->d;
+    /* Short heads have a sum for each tap, so that one addition need not wait for the other. */
+    const int sums = vectors <= 2 ? TAPS : 1;
+    vf acc[8] = {{0}};
     for (int64_t j = 0; j < job->samples; j++) {
         for (int tap = 0; tap < TAPS; tap++) {
-            const float *x = value + s->token[tap][j] * D;
-            float w = s->weight[tap][j] * s->a[j];
+            const float *x = value + s->token[tap][j] * d;
+            float w = s->share[tap][j];
             for (int i = 0; i < vectors; i++) {
-                acc[i] += vf_load(x + i * UDA_LANES) * w;
+                acc[tap % sums * vectors + i] += vf_load(x + i * UDA_LANES) * w;
             }
         }
     }
     for (int i = 0; i < vectors; i++) {
+        for (int sum = 1; sum < sums; sum++) {
+            acc[i] += acc[sum * vectors + i];
+        }
         vf_store(y + i * UDA_LANES, acc[i]);
     }
 }
@@ -149,14 +198,15 @@ static UDA_ALWAYS_INLINE void gather(float *y, const float *value, const struct 
 static void gather_8(float *y, const float *value, const struct samples *s,
                      const struct deform_job *job)
 {
-    v8 acc = {0}, x;
+    v8 acc[TAPS] = {{0}}, x;
     for (int64_t j = 0; j < job->samples; j++) {
         for (int tap = 0; tap < TAPS; tap++) {
-            memcpy(&x, value + s->token[tap][j] * job->a->D, sizeof x);
-            acc += x * (s->weight[tap][j] * s->a[j]);
+            memcpy(&x, value + s->token[tap][j] * job->d, sizeof x);
+            acc[tap] += x * s->share[tap][j];
         }
     }
-    memcpy(y, &acc, sizeof acc);
+    acc[0] += acc[1] + (acc[2] + acc[3]);
+    memcpy(y, &acc[0], sizeof acc[0]);
 }
 
 static void gather_any(float *y, const float *value, const struct samples *s,
@@ -165,8 +215,8 @@ static void gather_any(float *y, const float *value, const struct samples *s,
     memset(y, 0, (size_t)job->d * sizeof *y);
     for (int64_t j = 0; j < job->samples; j++) {
         for (int tap = 0; tap < TAPS; tap++) {
-            const float *x = value + s->token[tap][j] * job->a->D;
-            float w = s->weight[tap][j] * s->a[j];
+            const float *x = value + s->token[tap][j] * job->d;
+            float w = s->share[tap][j];
             for (int64_t c = 0; c < job->d; c++) {
                 y[c] += w * x[c];
             }
@@ -196,25 +246,29 @@ static void forward_block(void *args, int64_t i)
 {
     const struct deform_job *job = args;
     const struct uda_deform_args *a = job->a;
-    int64_t n = i / job->blocks, first = i % job->blocks * TOKENS;
-    const float *value = a->value + n * a->S * a->D;
+    int64_t image_head = i / job->blocks, first = i % job->blocks * TOKENS;
+    int64_t n = image_head / a->M, m = image_head % a->M;
+    const float *value = job->value + image_head * a->S * job->d;
     struct samples s;
     for (int64_t token = first; token < min_i64(first + TOKENS, a->S); token++) {
+        int64_t head = (n * a->S + token) * a->M + m;
         place_query(job, &s, token);
-        for (int64_t m = 0; m < a->M; m++) {
-            int64_t head = (n * a->S + token) * a->M + m;
-            softmax(job, &s, a->weights + head * job->samples);
-            place_samples(job, &s, a->offsets + head * job->samples * 2);
-            gather_head(a->y + head * job->d, value + m * job->d, &s, job);
-        }
+        place_head(job, &s, head);
+        gather_head(a->y + head * job->d, value, &s, job);
     }
 }
 
 int UDA_CPU(deform_fwd)(struct uda_stream *stream, struct uda_deform_args *a)
 {
     struct deform_job job;
+    if (a->ws.data == NULL) {
+        a->ws.bytes = (size_t)(a->N * a->S * a->D) * sizeof(float);
+        return 0;
+    }
     job_init(&job, a);
-    uda_team_run(stream->team, a->N * job.blocks, forward_block, &job);
+    job.value = a->ws.data;
+    uda_team_run(stream->team, a->N * a->M, pack_head, &job);
+    uda_team_run(stream->team, a->N * a->M * job.blocks, forward_block, &job);
     return 0;
 }
 
@@ -225,20 +279,20 @@ static UDA_ALWAYS_INLINE void scatter(float dot[TAPS][ROOM], float *dvalue, cons
                                       const float *g, const struct samples *s,
                                       const struct deform_job *job, int vectors)
 {
-    int64_t D = job->a->D;
+    int64_t d = job->d;
     vf grad[8];
     for (int i = 0; i < vectors; i++) {
         grad[i] = vf_load(g + i * UDA_LANES);
     }
     for (int64_t j = 0; j < job->samples; j++) {
         for (int tap = 0; tap < TAPS; tap++) {
-            int64_t at = s->token[tap][j] * D;
+            int64_t at = s->token[tap][j] * d;
             vf sum = grad[0] * vf_load(value + at);
             for (int i = 1; i < vectors; i++) {
                 sum += grad[i] * vf_load(value + at + i * UDA_LANES);
             }
             dot[tap][j] = vf_sum(sum);
-            float w = s->weight[tap][j] * s->a[j];
+            float w = s->share[tap][j];
             for (int i = 0; dvalue != NULL && i < vectors; i++) {
                 float *to = dvalue + at + i * UDA_LANES;
                 vf_store(to, vf_load(to) + grad[i] * w);
@@ -254,13 +308,13 @@ static void scatter_8(float dot[TAPS][ROOM], float *dvalue, const float *value, 
     memcpy(&grad, g, sizeof grad);
     for (int64_t j = 0; j < job->samples; j++) {
         for (int tap = 0; tap < TAPS; tap++) {
-            int64_t at = s->token[tap][j] * job->a->D;
+            int64_t at = s->token[tap][j] * job->d;
             memcpy(&x, value + at, sizeof x);
             v8 p = grad * x;
             dot[tap][j] = ((p[0] + p[4]) + (p[2] + p[6])) + ((p[1] + p[5]) + (p[3] + p[7]));
             if (dvalue != NULL) {
                 memcpy(&x, dvalue + at, sizeof x);
-                x += grad * (s->weight[tap][j] * s->a[j]);
+                x += grad * s->share[tap][j];
                 memcpy(dvalue + at, &x, sizeof x);
             }
         }
@@ -272,8 +326,8 @@ static void scatter_any(float dot[TAPS][ROOM], float *dvalue, const float *value
 {
     for (int64_t j = 0; j < job->samples; j++) {
         for (int tap = 0; tap < TAPS; tap++) {
-            int64_t at = s->token[tap][j] * job->a->D;
-            float w = s->weight[tap][j] * s->a[j], sum = 0.0f;
+            int64_t at = s->token[tap][j] * job->d;
+            float w = s->share[tap][j], sum = 0.0f;
             for (int64_t c = 0; c < job->d; c++) {
                 sum += g[c] * value[at + c];
             }
@@ -331,33 +385,56 @@ static void finish_head(const struct deform_job *job, const struct samples *s,
     }
 }
 
+/* The head's own gradient of the values goes where it belongs. */
+static void unpack_head(const struct deform_job *job, int64_t i)
+{
+    const struct uda_deform_args *a = job->a;
+    float *to = a->dvalue + i / a->M * a->S * a->D + i % a->M * job->d;
+    const float *from = job->dvalue + i * a->S * job->d;
+    for (int64_t token = 0; token < a->S; token++) {
+        for (int64_t c = 0; c < job->d; c++) {
+            float *place = to + token * a->D + c;
+            *place = a->accumulate_value ? *place + from[token * job->d + c] : from[token * job->d + c];
+        }
+    }
+}
+
 /* All queries of one image and head, in order. */
 static void backward_head(void *args, int64_t i)
 {
     const struct deform_job *job = args;
     const struct uda_deform_args *a = job->a;
-    int64_t n = i / a->M, m = i % a->M, base = n * a->S * a->D + m * job->d;
-    float *dvalue = a->dvalue != NULL ? a->dvalue + base : NULL;
+    int64_t n = i / a->M, m = i % a->M;
+    float *dvalue = a->dvalue != NULL ? job->dvalue + i * a->S * job->d : NULL;
     struct samples s;
     UDA_ALIGNED(64) float dot[TAPS][ROOM];
-    for (int64_t token = 0; dvalue != NULL && !a->accumulate_value && token < a->S; token++) {
-        memset(dvalue + token * a->D, 0, (size_t)job->d * sizeof *dvalue);
+    pack_head(args, i);
+    if (dvalue != NULL) {
+        memset(dvalue, 0, (size_t)(a->S * job->d) * sizeof *dvalue);
     }
     for (int64_t token = 0; token < a->S; token++) {
         int64_t head = (n * a->S + token) * a->M + m;
         place_query(job, &s, token);
-        softmax(job, &s, a->weights + head * job->samples);
-        place_samples(job, &s, a->offsets + head * job->samples * 2);
-        scatter_head(dot, dvalue, a->value + base, a->dy + head * job->d, &s, job);
+        place_head(job, &s, head);
+        scatter_head(dot, dvalue, job->value + i * a->S * job->d, a->dy + head * job->d, &s, job);
         finish_head(job, &s, dot, a->doffsets != NULL ? a->doffsets + head * job->samples * 2 : NULL,
                     a->dweights != NULL ? a->dweights + head * job->samples : NULL);
+    }
+    if (dvalue != NULL) {
+        unpack_head(job, i);
     }
 }
 
 int UDA_CPU(deform_bwd)(struct uda_stream *stream, struct uda_deform_args *a)
 {
     struct deform_job job;
+    if (a->ws.data == NULL) {
+        a->ws.bytes = (size_t)(2 * a->N * a->S * a->D) * sizeof(float);
+        return 0;
+    }
     job_init(&job, a);
+    job.value = a->ws.data;
+    job.dvalue = job.value + a->N * a->S * a->D;
     uda_team_run(stream->team, a->N * a->M, backward_head, &job);
     return 0;
 }
