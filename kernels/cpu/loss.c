@@ -55,9 +55,11 @@ int UDA_CPU(class_loss_bwd)(struct uda_stream *stream, struct uda_class_loss_arg
 
 /* ---- mask losses ---- */
 
-/* Memory of one area: of all candidates x; of the points kept x, t, the logistic function of x, and their places. */
+/* Memory of one area: of all candidates x; of the points kept x, t, the logistic function of x, and their places; the
+ * target's pixels. */
 struct area {
     float *all, *x, *t, *sigmoid, *point;
+    uint32_t *bits;
 };
 
 struct mask_job {
@@ -78,6 +80,7 @@ static struct area area_of(const struct mask_job *job, int64_t i)
     s.t = s.x + room_for(job->a->P);
     s.sigmoid = s.t + room_for(job->a->P);
     s.point = s.sigmoid + room_for(job->a->P);
+    s.bits = (uint32_t *)(void *)(s.point + 2 * room_for(job->a->P));
     return s;
 }
 
@@ -99,27 +102,33 @@ static uint32_t magnitude(float x)
     return bits & 0x7fffffffu;
 }
 
-/* The kth smallest magnitude (k >= 1), and how many of its equals belong to the k smallest. By digits of 11, 11, 9. */
+/* How many magnitudes are below a limit. */
+static int64_t count_below(const float *x, int64_t count, uint32_t limit)
+{
+    int32_t below = 0;
+    for (int64_t i = 0; i < count; i++) {
+        below += (int32_t)magnitude(x[i]) < (int32_t)limit;
+    }
+    return below;
+}
+
+/*
+ * The kth smallest magnitude (k >= 1), and how many of its equals belong to the k smallest. Bit by bit: counting runs on
+ * whole vectors, which beats a histogram's dependent stores.
+ */
 static uint32_t select_magnitude(const float *x, int64_t count, int64_t k, int64_t *ties)
 {
-    static const int shift[] = {20, 9, 0}, bits[] = {11, 11, 9};
-    uint32_t prefix = 0, histogram[2048];
-    for (int pass = 0; pass < 3; pass++) {
-        int above = shift[pass] + bits[pass];
-        uint32_t mask = (UINT32_C(1) << bits[pass]) - 1, digit = 0;
-        memset(histogram, 0, sizeof histogram);
-        for (int64_t i = 0; i < count; i++) {
-            uint32_t key = magnitude(x[i]);
-            histogram[key >> shift[pass] & mask] += key >> above == prefix >> above;
+    uint32_t found = 0;
+    int64_t below = 0;
+    for (uint32_t bit = UINT32_C(1) << 30; bit > 0; bit >>= 1) {
+        int64_t fewer = count_below(x, count, found | bit);
+        if (fewer < k) {
+            found |= bit;
+            below = fewer;
         }
-        while (k > (int64_t)histogram[digit]) {
-            k -= histogram[digit];
-            digit++;
-        }
-        prefix |= digit << shift[pass];
     }
-    *ties = k;
-    return prefix;
+    *ties = k - below;
+    return found;
 }
 
 /* Moves the most uncertain candidates to the front of x and point, in their order. */
@@ -174,7 +183,6 @@ static void mask_row(struct mask_job *job, struct area *s, int64_t r)
 {
     const struct uda_mask_loss_args *a = job->a;
     const float *map = job->logits + r * a->H * a->W;
-    const uint8_t *mask = a->mask + a->target[r] * a->height * a->width;
     int64_t random = a->P - a->important;
     struct point_taps taps;
     sample_points(s->all, a->candidate + r * a->candidates * 2, a->candidates, map, a->H, a->W);
@@ -185,9 +193,10 @@ static void mask_row(struct mask_job *job, struct area *s, int64_t r)
         sample_points(s->all, a->random + r * random * 2, random, map, a->H, a->W);
         memcpy(s->x + a->important, s->all, (size_t)random * sizeof *s->x);
     }
+    pack_mask(s->bits, a->mask + a->target[r] * a->height * a->width, a->height * a->width);
     for (int64_t j = 0; j < a->P; j += BLOCK) {
         point_taps(&taps, s->point + 2 * j, min_i64(BLOCK, a->P - j), a->height, a->width);
-        point_label(s->t + j, mask, &taps);
+        point_label(s->t + j, s->bits, &taps);
     }
     struct sums sum = sum_points(s, a->P);
     double denominator = sum.sigmoid + sum.label + 1.0, overlap = 2.0 * sum.product + 1.0;
@@ -239,7 +248,8 @@ int UDA_CPU(mask_loss_fwd)(struct uda_stream *stream, struct uda_mask_loss_args 
                                     .lda = a->C, .B = a->f, .ldb = a->C, .ldc = pixels};
     int64_t product_floats = floats_of(stream, &product), map = ceil_div(a->R * pixels, 16) * 16;
     struct mask_job job = {.a = a, .areas = min_i64(AREAS, a->R)};
-    job.area_floats = room_for(max_i64(a->candidates, a->P)) + 5 * room_for(a->P);
+    job.area_floats = room_for(max_i64(a->candidates, a->P)) + 5 * room_for(a->P) +
+                      mask_words(a->height * a->width);
     int64_t losses = ceil_div(4 * a->R, 16) * 16;
     if (a->ws.data == NULL) {
         a->ws.bytes = (size_t)(losses + rows + product_floats + map + job.areas * job.area_floats) *

@@ -19,6 +19,21 @@ struct point_taps {
     UDA_ALIGNED(64) int32_t at[4][UDA_POINT_BLOCK]; /* row times width plus column */
 };
 
+/* The two cells around u in -1..n, clamped into 0..last = n - 1, and their weights, 0 for a cell outside. */
+static UDA_ALWAYS_INLINE void place_lanes(vf u, int32_t last, vi cell[2], vf weight[2])
+{
+    const float magic = 0x1.8p23f; /* adding it rounds to an integer kept in the low bits */
+    vf shifted = u + magic, nearest = shifted - magic;
+    vi above = nearest > u; /* -1 where rounding went up */
+    vf part = u - vf_select(above, nearest - 1.0f, nearest);
+    vi x = (vi)shifted - 0x4b400000 + above, next = x + 1;
+    weight[0] = (vf)((vi)(1.0f - part) & ((x >= 0) & (x <= last)));
+    weight[1] = (vf)((vi)part & (x < last));
+    vi low = (x < last), high = (next < last), in = (x > 0);
+    cell[0] = ((x & low) | (last & ~low)) & in;
+    cell[1] = ((next & high) | (last & ~high)) & (next > 0);
+}
+
 /* Of point [count, 2], (x, y) each, on a map of h x w pixels; h w fits an int32. */
 static inline void point_taps(struct point_taps *taps, const float *point, int64_t count, int64_t h,
                               int64_t w)
@@ -33,32 +48,17 @@ static inline void point_taps(struct point_taps *taps, const float *point, int64
         py[j] = -1.0f;
     }
     const float width = (float)w, height = (float)h;
-    const int32_t right = (int32_t)w - 1, bottom = (int32_t)h - 1, stride = (int32_t)w;
-    for (int64_t j = 0; j < UDA_POINT_BLOCK; j++) {
-        float u = px[j] * width - 0.5f, v = py[j] * height - 0.5f;
-        u = u > -1.0f ? u : -1.0f; /* NaN too */
-        v = v > -1.0f ? v : -1.0f;
-        u = u < width ? u : width;
-        v = v < height ? v : height;
-        int32_t x = (int32_t)(u + 1.0f) - 1, y = (int32_t)(v + 1.0f) - 1; /* floor: u >= -1 */
-        float lw = u - (float)x, lh = v - (float)y;
-        float w0 = x >= 0 ? 1.0f - lw : 0.0f, w1 = x < right ? lw : 0.0f;
-        float h0 = y >= 0 ? 1.0f - lh : 0.0f, h1 = y < bottom ? lh : 0.0f;
-        w0 = x <= right ? w0 : 0.0f;
-        h0 = y <= bottom ? h0 : 0.0f;
-        int32_t x0 = x > 0 ? x : 0, y0 = y > 0 ? y : 0, x1 = x + 1, y1 = y + 1;
-        x0 = x0 < right ? x0 : right;
-        x1 = x1 < right ? x1 : right;
-        y0 = (y0 < bottom ? y0 : bottom) * stride;
-        y1 = (y1 < bottom ? y1 : bottom) * stride;
-        taps->weight[0][j] = h0 * w0;
-        taps->weight[1][j] = h0 * w1;
-        taps->weight[2][j] = h1 * w0;
-        taps->weight[3][j] = h1 * w1;
-        taps->at[0][j] = y0 + x0;
-        taps->at[1][j] = y0 + x1;
-        taps->at[2][j] = y1 + x0;
-        taps->at[3][j] = y1 + x1;
+    for (int64_t j = 0; j < UDA_POINT_BLOCK; j += UDA_LANES) {
+        vf u = vf_max(vf_load(px + j) * width - 0.5f, vf_set(-1.0f)); /* NaN too becomes -1 */
+        vf v = vf_max(vf_load(py + j) * height - 0.5f, vf_set(-1.0f)), across[2], down[2];
+        vi column[2], row[2];
+        place_lanes(vf_min(u, vf_set(width)), (int32_t)w - 1, column, across);
+        place_lanes(vf_min(v, vf_set(height)), (int32_t)h - 1, row, down);
+        for (int tap = 0; tap < 4; tap++) {
+            vi at = row[tap / 2] * (int32_t)w + column[tap % 2];
+            vf_store(taps->weight[tap] + j, down[tap / 2] * across[tap % 2]);
+            memcpy(taps->at[tap] + j, &at, sizeof at);
+        }
     }
 }
 
@@ -71,14 +71,43 @@ static inline void point_sample(float *UDA_RESTRICT x, const float *map, const s
     }
 }
 
-/* The same of a mask of 0 and 1. */
-static inline void point_label(float *UDA_RESTRICT t, const uint8_t *mask, const struct point_taps *taps)
+/* Words for a mask of so many pixels, a multiple of 16. */
+static inline int64_t mask_words(int64_t pixels) { return ceil_div(pixels, 512) * 16; }
+
+/* The pixels of a mask as bits: a sixteenth of a megapixel fits the first-level cache, where points find it. */
+static inline void pack_mask(uint32_t *UDA_RESTRICT bits, const uint8_t *mask, int64_t pixels)
+{
+    uint8_t last[32] = {0};
+    int64_t whole = pixels / 32;
+    memset(bits + whole, 0, (size_t)(mask_words(pixels) - whole) * sizeof *bits);
+    memcpy(last, mask + whole * 32, (size_t)(pixels % 32));
+    for (int64_t i = 0; i < whole + (pixels % 32 != 0); i++) {
+        const uint8_t *from = i < whole ? mask + i * 32 : last;
+        uint32_t word = 0;
+        for (int k = 0; k < 4; k++) {
+            uint64_t eight = 0;
+            for (int j = 0; j < 8; j++) {
+                eight |= (uint64_t)from[8 * k + j] << (8 * j);
+            }
+            /* Bit 8 j moves to bit 56 + j; no two meet. */
+            word |= (uint32_t)((eight & 0x0101010101010101u) * 0x0102040810204080u >> 56) << (8 * k);
+        }
+        bits[i] = word;
+    }
+}
+
+/* t [UDA_POINT_BLOCK] = a packed mask at the points. */
+static inline void point_label(float *UDA_RESTRICT t, const uint32_t *bits,
+                               const struct point_taps *taps)
 {
     for (int64_t j = 0; j < UDA_POINT_BLOCK; j++) {
-        t[j] = taps->weight[0][j] * (float)mask[taps->at[0][j]] +
-               taps->weight[1][j] * (float)mask[taps->at[1][j]] +
-               taps->weight[2][j] * (float)mask[taps->at[2][j]] +
-               taps->weight[3][j] * (float)mask[taps->at[3][j]];
+        float sum = 0.0f;
+        for (int tap = 0; tap < 4; tap++) {
+            int32_t at = taps->at[tap][j];
+            int32_t bit = (int32_t)(bits[at >> 5] >> (at & 31) & 1u);
+            sum += taps->weight[tap][j] * (float)bit;
+        }
+        t[j] = sum;
     }
 }
 
