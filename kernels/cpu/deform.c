@@ -9,8 +9,9 @@
 /* Queries of a task in forward. */
 #define TOKENS 256
 
-/* A head of 8 channels on processors whose vectors are wider. */
+/* A head of 8 channels on processors whose vectors are wider; and the sums of four vectors. */
 typedef float v8 UDA_VECTOR(32);
+typedef float v4 UDA_VECTOR(16);
 
 struct deform_job {
     const struct uda_deform_args *a;
@@ -274,8 +275,39 @@ int UDA_CPU(deform_fwd)(struct uda_stream *stream, struct uda_deform_args *a)
 
 /* ---- backward ---- */
 
-/* dot [tap, sample] = g . tap's value; dvalue of the tap += weight a g. */
-static UDA_ALWAYS_INLINE void scatter(float dot[TAPS][ROOM], float *dvalue, const float *value,
+/* to [4] = vf_sum of each vector, the same bits: halves are added while two, then four vectors share a register. */
+static UDA_ALWAYS_INLINE void sum_four(float *to, const vf x[TAPS])
+{
+#if UDA_LANES == 16
+#define LOW 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23
+#define HIGH 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31
+    vf a = UDA_SHUFFLE(x[0], x[1], LOW) + UDA_SHUFFLE(x[0], x[1], HIGH);
+    vf b = UDA_SHUFFLE(x[2], x[3], LOW) + UDA_SHUFFLE(x[2], x[3], HIGH);
+    vf c = UDA_SHUFFLE(a, b, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27) +
+           UDA_SHUFFLE(a, b, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31);
+    c += UDA_TURN(c, 2);
+    c += UDA_TURN(c, 1);
+    v4 sums = UDA_SHUFFLE(c, c, 0, 4, 8, 12);
+#elif UDA_LANES == 8
+#define LOW 0, 1, 2, 3, 8, 9, 10, 11
+#define HIGH 4, 5, 6, 7, 12, 13, 14, 15
+    vf a = UDA_SHUFFLE(x[0], x[1], LOW) + UDA_SHUFFLE(x[0], x[1], HIGH);
+    vf b = UDA_SHUFFLE(x[2], x[3], LOW) + UDA_SHUFFLE(x[2], x[3], HIGH);
+    vf c = UDA_SHUFFLE(a, b, 0, 1, 4, 5, 8, 9, 12, 13) + UDA_SHUFFLE(a, b, 2, 3, 6, 7, 10, 11, 14, 15);
+    c += UDA_TURN(c, 1);
+    v4 sums = UDA_SHUFFLE(c, c, 0, 2, 4, 6);
+#else
+#define LOW 0, 1, 4, 5
+#define HIGH 2, 3, 6, 7
+    vf a = UDA_SHUFFLE(x[0], x[1], LOW) + UDA_SHUFFLE(x[0], x[1], HIGH);
+    vf b = UDA_SHUFFLE(x[2], x[3], LOW) + UDA_SHUFFLE(x[2], x[3], HIGH);
+    v4 sums = UDA_SHUFFLE(a, b, 0, 2, 4, 6) + UDA_SHUFFLE(a, b, 1, 3, 5, 7);
+#endif
+    memcpy(to, &sums, sizeof sums);
+}
+
+/* dot [sample, tap] = g . tap's value; dvalue of the tap += weight a g. */
+static UDA_ALWAYS_INLINE void scatter(float dot[ROOM][TAPS], float *dvalue, const float *value,
                                       const float *g, const struct samples *s,
                                       const struct deform_job *job, int vectors)
 {
@@ -285,23 +317,24 @@ static UDA_ALWAYS_INLINE void scatter(float dot[TAPS][ROOM], float *dvalue, cons
         grad[i] = vf_load(g + i * UDA_LANES);
     }
     for (int64_t j = 0; j < job->samples; j++) {
+        vf sum[TAPS];
         for (int tap = 0; tap < TAPS; tap++) {
             int64_t at = s->token[tap][j] * d;
-            vf sum = grad[0] * vf_load(value + at);
+            sum[tap] = grad[0] * vf_load(value + at);
             for (int i = 1; i < vectors; i++) {
-                sum += grad[i] * vf_load(value + at + i * UDA_LANES);
+                sum[tap] += grad[i] * vf_load(value + at + i * UDA_LANES);
             }
-            dot[tap][j] = vf_sum(sum);
             float w = s->share[tap][j];
             for (int i = 0; dvalue != NULL && i < vectors; i++) {
                 float *to = dvalue + at + i * UDA_LANES;
                 vf_store(to, vf_load(to) + grad[i] * w);
             }
         }
+        sum_four(dot[j], sum);
     }
 }
 
-static void scatter_8(float dot[TAPS][ROOM], float *dvalue, const float *value, const float *g,
+static void scatter_8(float dot[ROOM][TAPS], float *dvalue, const float *value, const float *g,
                       const struct samples *s, const struct deform_job *job)
 {
     v8 grad, x;
@@ -311,7 +344,7 @@ static void scatter_8(float dot[TAPS][ROOM], float *dvalue, const float *value, 
             int64_t at = s->token[tap][j] * job->d;
             memcpy(&x, value + at, sizeof x);
             v8 p = grad * x;
-            dot[tap][j] = ((p[0] + p[4]) + (p[2] + p[6])) + ((p[1] + p[5]) + (p[3] + p[7]));
+            dot[j][tap] = ((p[0] + p[4]) + (p[2] + p[6])) + ((p[1] + p[5]) + (p[3] + p[7]));
             if (dvalue != NULL) {
                 memcpy(&x, dvalue + at, sizeof x);
                 x += grad * s->share[tap][j];
@@ -321,7 +354,7 @@ static void scatter_8(float dot[TAPS][ROOM], float *dvalue, const float *value, 
     }
 }
 
-static void scatter_any(float dot[TAPS][ROOM], float *dvalue, const float *value, const float *g,
+static void scatter_any(float dot[ROOM][TAPS], float *dvalue, const float *value, const float *g,
                         const struct samples *s, const struct deform_job *job)
 {
     for (int64_t j = 0; j < job->samples; j++) {
@@ -334,12 +367,12 @@ static void scatter_any(float dot[TAPS][ROOM], float *dvalue, const float *value
             for (int64_t c = 0; dvalue != NULL && c < job->d; c++) {
                 dvalue[at + c] += w * g[c];
             }
-            dot[tap][j] = sum;
+            dot[j][tap] = sum;
         }
     }
 }
 
-static void scatter_head(float dot[TAPS][ROOM], float *dvalue, const float *value, const float *g,
+static void scatter_head(float dot[ROOM][TAPS], float *dvalue, const float *value, const float *g,
                          const struct samples *s, const struct deform_job *job)
 {
     if (job->d == 2 * UDA_LANES) {
@@ -359,16 +392,16 @@ static void scatter_head(float dot[TAPS][ROOM], float *dvalue, const float *valu
 
 /* Gradients of a head's offsets and logits from the taps' dot products. */
 static void finish_head(const struct deform_job *job, const struct samples *s,
-                        float dot[TAPS][ROOM], float *doffsets, float *dweights)
+                        float dot[ROOM][TAPS], float *doffsets, float *dweights)
 {
     const struct uda_deform_args *a = job->a;
     float da[ROOM], dx[ROOM], dy[ROOM], mean = 0.0f;
     for (int64_t j = 0; j < job->samples; j++) {
-        float d0 = dot[0][j] * s->inside[0][j], d1 = dot[1][j] * s->inside[1][j];
-        float d2 = dot[2][j] * s->inside[2][j], d3 = dot[3][j] * s->inside[3][j];
+        float d0 = dot[j][0] * s->inside[0][j], d1 = dot[j][1] * s->inside[1][j];
+        float d2 = dot[j][2] * s->inside[2][j], d3 = dot[j][3] * s->inside[3][j];
         float lw = s->part_x[j], lh = s->part_y[j];
-        da[j] = s->weight[0][j] * dot[0][j] + s->weight[1][j] * dot[1][j] +
-                s->weight[2][j] * dot[2][j] + s->weight[3][j] * dot[3][j];
+        da[j] = s->weight[0][j] * dot[j][0] + s->weight[1][j] * dot[j][1] +
+                s->weight[2][j] * dot[j][2] + s->weight[3][j] * dot[j][3];
         dx[j] = s->a[j] * ((1.0f - lh) * (d1 - d0) + lh * (d3 - d2));
         dy[j] = s->a[j] * ((1.0f - lw) * (d2 - d0) + lw * (d3 - d1));
     }
@@ -407,7 +440,7 @@ static void backward_head(void *args, int64_t i)
     int64_t n = i / a->M, m = i % a->M;
     float *dvalue = a->dvalue != NULL ? job->dvalue + i * a->S * job->d : NULL;
     struct samples s;
-    UDA_ALIGNED(64) float dot[TAPS][ROOM];
+    UDA_ALIGNED(64) float dot[ROOM][TAPS];
     pack_head(args, i);
     if (dvalue != NULL) {
         memset(dvalue, 0, (size_t)(a->S * job->d) * sizeof *dvalue);
