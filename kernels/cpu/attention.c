@@ -177,8 +177,10 @@ static int gradient_tile(const struct job *job, int64_t n, int64_t head, int64_t
     int64_t row = (n * a->Q + first) * D + head * d, column = (n * a->L + key) * D + head * d;
     const float *q = a->q + row, *dy = a->dy + row, *k = a->k + column, *v = a->v + column;
     float *dp = s + QUERY_BLOCK * KEY_BLOCK, scale = 1.0f / sqrtf((float)d);
-    int rc = UDA_CPU(gemm_sequential)(false, true, queries, keys, d, q, D, k, D, false, s, KEY_BLOCK);
-    rc |= UDA_CPU(gemm_sequential)(false, true, queries, keys, d, dy, D, v, D, false, dp, KEY_BLOCK);
+    int rc = UDA_CPU(gemm_sequential)(false, true, queries, keys, d, q, D, k, D, false, s,
+                                      KEY_BLOCK);
+    rc |= UDA_CPU(gemm_sequential)(false, true, queries, keys, d, dy, D, v, D, false, dp,
+                                   KEY_BLOCK);
     for (int64_t i = 0; i < queries; i++) {
         const float *y = a->y + row + i * D, *g = dy + i * D;
         float delta = 0.0f;

@@ -110,8 +110,8 @@ static UDA_ALWAYS_INLINE void place_samples(const struct deform_job *job, struct
         v = near ? v : 0.0f;
         int32_t x = (int32_t)(u + 1.0f) - 1, y = (int32_t)(v + 1.0f) - 1; /* floor: u > -1 */
         float lw = u - (float)x, lh = v - (float)y, hw = 1.0f - lw, hh = 1.0f - lh;
-        float left = near & (x >= 0) ? 1.0f : 0.0f;
-        float right = near & (x < job->columns[j] - 1) ? 1.0f : 0.0f;
+        float left = (near & (x >= 0)) ? 1.0f : 0.0f;
+        float right = (near & (x < job->columns[j] - 1)) ? 1.0f : 0.0f;
         float top = y >= 0 ? 1.0f : 0.0f, bottom = y < job->rows[j] - 1 ? 1.0f : 0.0f;
         int32_t x0 = x > 0 ? x : 0, y0 = y > 0 ? y : 0;
         int32_t x1 = x < job->columns[j] - 1 ? x + 1 : x0, y1 = y < job->rows[j] - 1 ? y + 1 : y0;
@@ -293,7 +293,8 @@ static UDA_ALWAYS_INLINE void sum_four(float *to, const vf x[TAPS])
 #define HIGH 4, 5, 6, 7, 12, 13, 14, 15
     vf a = UDA_SHUFFLE(x[0], x[1], LOW) + UDA_SHUFFLE(x[0], x[1], HIGH);
     vf b = UDA_SHUFFLE(x[2], x[3], LOW) + UDA_SHUFFLE(x[2], x[3], HIGH);
-    vf c = UDA_SHUFFLE(a, b, 0, 1, 4, 5, 8, 9, 12, 13) + UDA_SHUFFLE(a, b, 2, 3, 6, 7, 10, 11, 14, 15);
+    vf c = UDA_SHUFFLE(a, b, 0, 1, 4, 5, 8, 9, 12, 13) +
+           UDA_SHUFFLE(a, b, 2, 3, 6, 7, 10, 11, 14, 15);
     c += UDA_TURN(c, 1);
     v4 sums = UDA_SHUFFLE(c, c, 0, 2, 4, 6);
 #else
@@ -344,7 +345,9 @@ static void scatter_8(float dot[ROOM][TAPS], float *dvalue, const float *value, 
             int64_t at = s->token[tap][j] * job->d;
             memcpy(&x, value + at, sizeof x);
             v8 p = grad * x;
-            dot[j][tap] = ((p[0] + p[4]) + (p[2] + p[6])) + ((p[1] + p[5]) + (p[3] + p[7]));
+            p += UDA_SHUFFLE(p, p, 4, 5, 6, 7, 0, 1, 2, 3);
+            p += UDA_SHUFFLE(p, p, 2, 3, 0, 1, 6, 7, 4, 5);
+            dot[j][tap] = p[0] + p[1];
             if (dvalue != NULL) {
                 memcpy(&x, dvalue + at, sizeof x);
                 x += grad * s->share[tap][j];
@@ -427,7 +430,8 @@ static void unpack_head(const struct deform_job *job, int64_t i)
     for (int64_t token = 0; token < a->S; token++) {
         for (int64_t c = 0; c < job->d; c++) {
             float *place = to + token * a->D + c;
-            *place = a->accumulate_value ? *place + from[token * job->d + c] : from[token * job->d + c];
+            float old = a->accumulate_value ? *place : 0.0f;
+            *place = old + from[token * job->d + c];
         }
     }
 }
@@ -450,7 +454,8 @@ static void backward_head(void *args, int64_t i)
         place_query(job, &s, token);
         place_head(job, &s, head);
         scatter_head(dot, dvalue, job->value + i * a->S * job->d, a->dy + head * job->d, &s, job);
-        finish_head(job, &s, dot, a->doffsets != NULL ? a->doffsets + head * job->samples * 2 : NULL,
+        finish_head(job, &s, dot,
+                    a->doffsets != NULL ? a->doffsets + head * job->samples * 2 : NULL,
                     a->dweights != NULL ? a->dweights + head * job->samples : NULL);
     }
     if (dvalue != NULL) {

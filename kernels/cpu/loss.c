@@ -209,7 +209,8 @@ static void mask_row(struct mask_job *job, struct area *s, int64_t r)
     float *UDA_RESTRICT dlogit = a->dlogit + r * a->P;
     float entropy_factor = (float)((double)a->mask_weight / a->denominator / (double)a->P);
     double dice_factor = (double)a->dice_weight / a->denominator / (denominator * denominator);
-    float of_label = (float)(-2.0 * denominator * dice_factor), of_one = (float)(overlap * dice_factor);
+    float of_label = (float)(-2.0 * denominator * dice_factor);
+    float of_one = (float)(overlap * dice_factor);
     for (int64_t j = 0; j < a->P; j++) {
         float p = s->sigmoid[j], t = s->t[j];
         dlogit[j] = entropy_factor * (p - t) + (of_label * t + of_one) * (p * (1.0f - p));

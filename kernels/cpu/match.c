@@ -38,7 +38,8 @@ static struct share share_of(const struct match_job *job, int64_t i)
 }
 
 /* Features [BLOCK, C] at a block of points. */
-static void gather_features(float *features, const float *f, int64_t C, const struct point_taps *taps)
+static void gather_features(float *features, const float *f, int64_t C,
+                            const struct point_taps *taps)
 {
     for (int64_t j = 0; j < BLOCK; j++) {
         const float *f0 = f + taps->at[0][j] * C, *f1 = f + taps->at[1][j] * C;

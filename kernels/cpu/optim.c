@@ -21,7 +21,8 @@ static void square_chunk(void *args, int64_t i)
         lane[0] += (double)a->x[k] * (double)a->x[k];
     }
     double *part = a->ws.data;
-    part[i] = ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]));
+    part[i] = ((lane[0] + lane[4]) + (lane[2] + lane[6])) +
+              ((lane[1] + lane[5]) + (lane[3] + lane[7]));
 }
 
 int UDA_CPU(sum_squares)(struct uda_stream *stream, struct uda_sum_squares_args *a)

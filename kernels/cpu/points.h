@@ -63,7 +63,8 @@ static inline void point_taps(struct point_taps *taps, const float *point, int64
 }
 
 /* x [UDA_POINT_BLOCK] = map at the points. */
-static inline void point_sample(float *UDA_RESTRICT x, const float *map, const struct point_taps *taps)
+static inline void point_sample(float *UDA_RESTRICT x, const float *map,
+                                const struct point_taps *taps)
 {
     for (int64_t j = 0; j < UDA_POINT_BLOCK; j++) {
         x[j] = taps->weight[0][j] * map[taps->at[0][j]] + taps->weight[1][j] * map[taps->at[1][j]] +
