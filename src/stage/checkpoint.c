@@ -92,7 +92,8 @@ static int remove_old(const char *dir, const struct uda_checkpoint_rule *rule, s
 }
 
 int uda_checkpoint_save(const struct uda_checkpoint *c, const char *dir,
-                        const struct uda_checkpoint_rule *rule, const struct uda_checkpoint_origin *origin, struct uda_err *err)
+                        const struct uda_checkpoint_rule *rule,
+                        const struct uda_checkpoint_origin *origin, struct uda_err *err)
 {
     char path[4096];
     (void)snprintf(path, sizeof path, "%s/step-%09lld.h5", dir, (long long)c->step);
