@@ -261,6 +261,15 @@ static int prepare(struct uda_trainer *trainer, const struct uda_batch *batch, i
     return 0;
 }
 
+/* Puts the step in front of an error's text: a diverged run is looked into from its step. */
+static int fail_at_step(int64_t t, struct uda_err *err)
+{
+    char text[UDA_ERR_TEXT_BYTES];
+    (void)snprintf(text, sizeof text, "step %lld: %s", (long long)t, err->text);
+    memcpy(err->text, text, sizeof err->text);
+    return (int)err->code;
+}
+
 int uda_trainer_step(struct uda_trainer *trainer, const struct uda_batch *batch, int64_t t,
                      struct uda_step_report *report, struct uda_err *err)
 {
@@ -271,7 +280,7 @@ int uda_trainer_step(struct uda_trainer *trainer, const struct uda_batch *batch,
         if (trainer->worker[w].err.code != UDA_OK) {
             *err = trainer->worker[w].err;
             uda_err_clear(&trainer->worker[w].err);
-            return (int)err->code;
+            return fail_at_step(t, err);
         }
     }
     join_workers(trainer);
@@ -284,7 +293,9 @@ int uda_trainer_step(struct uda_trainer *trainer, const struct uda_batch *batch,
         return uda_fail(err, UDA_NONFINITE, "step %lld: the loss is not a number: lower optimizer.lr, or look at "
                         "the data of this step", (long long)t);
     }
-    UDA_TRY(uda_grad_norm(&report->grad_norm, &trainer->device, &trainer->params, grads, err));
+    if (uda_grad_norm(&report->grad_norm, &trainer->device, &trainer->params, grads, err) != 0) {
+        return fail_at_step(t, err);
+    }
     return uda_adamw_step(&trainer->device, &trainer->params, &spec->adamw, report->lr, t + 1,
                           uda_clip_factor(report->grad_norm, spec->clip), trainer->values, grads,
                           trainer->adam_m, trainer->adam_v, err);
