@@ -53,6 +53,56 @@ float uda_rng_uniform(struct uda_rng *rng)
     return (float)(uda_rng_u32(rng) >> 8) * 0x1p-24f;
 }
 
+#define LANES 16
+
+/* Philox of LANES counters that follow each other: out[word][lane]. Loops over lanes become vector code. */
+static void philox_lanes(uint32_t out[4][LANES], const uint32_t counter[4], const uint32_t key[2])
+{
+    uint32_t *c0 = out[0], *c1 = out[1], *c2 = out[2], *c3 = out[3];
+    for (uint32_t i = 0; i < LANES; i++) {
+        c0[i] = counter[0] + i;
+        c1[i] = counter[1];
+        c2[i] = counter[2];
+        c3[i] = counter[3];
+    }
+    uint32_t k0 = key[0], k1 = key[1];
+    for (int round = 0; round < 10; round++) {
+        for (int i = 0; i < LANES; i++) {
+            uint64_t p0 = (uint64_t)0xD2511F53u * c0[i];
+            uint64_t p1 = (uint64_t)0xCD9E8D57u * c2[i];
+            uint32_t n0 = (uint32_t)(p1 >> 32) ^ c1[i] ^ k0;
+            uint32_t n2 = (uint32_t)(p0 >> 32) ^ c3[i] ^ k1;
+            c1[i] = (uint32_t)p1;
+            c3[i] = (uint32_t)p0;
+            c0[i] = n0;
+            c2[i] = n2;
+        }
+        k0 += 0x9E3779B9u;
+        k1 += 0xBB67AE85u;
+    }
+}
+
+void uda_rng_fill(struct uda_rng *rng, float *out, int64_t n)
+{
+    int64_t i = 0;
+    while (i < n && rng->left > 0) {
+        out[i++] = uda_rng_uniform(rng);
+    }
+    for (; i + 4 * LANES <= n; i += 4 * LANES) {
+        uint32_t words[4][LANES];
+        philox_lanes(words, rng->counter, rng->key);
+        rng->counter[0] += LANES;
+        for (int lane = 0; lane < LANES; lane++) {
+            for (int word = 0; word < 4; word++) {
+                out[i + 4 * lane + word] = (float)(words[word][lane] >> 8) * 0x1p-24f;
+            }
+        }
+    }
+    while (i < n) {
+        out[i++] = uda_rng_uniform(rng);
+    }
+}
+
 float uda_rng_range(struct uda_rng *rng, float low, float high)
 {
     return low + (high - low) * uda_rng_uniform(rng);

@@ -49,6 +49,8 @@ void uda_rng_seek(struct uda_rng *rng, uint32_t index);
 uint32_t uda_rng_u32(struct uda_rng *rng);
 /* Uniform in [0, 1), a multiple of 2^-24. */
 float uda_rng_uniform(struct uda_rng *rng);
+/* The next n numbers of uda_rng_uniform into out [n], several blocks at a time. */
+void uda_rng_fill(struct uda_rng *rng, float *out, int64_t n);
 /* Uniform in [low, high). */
 float uda_rng_range(struct uda_rng *rng, float low, float high);
 /* Uniform in 0..n-1 without bias; n in 1..2^31. */

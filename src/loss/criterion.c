@@ -64,13 +64,6 @@ static struct uda_rng point_stream(const struct uda_draws *draws, enum uda_rng_p
     return rng;
 }
 
-static void fill_uniform(struct uda_rng *rng, float *x, int64_t count)
-{
-    for (int64_t i = 0; i < count; i++) {
-        x[i] = uda_rng_uniform(rng);
-    }
-}
-
 int64_t uda_criterion_match(struct uda_tape *t, const struct uda_criterion_config *config,
                             const struct uda_predictions *predictions, int prediction, int64_t n,
                             const struct uda_targets *targets, const struct uda_draws *draws,
@@ -86,7 +79,7 @@ int64_t uda_criterion_match(struct uda_tape *t, const struct uda_criterion_confi
     void *work = uda_tape_scratch(t, uda_assign_bytes(Q, M));
     if (uda_tape_ok(t)) {
         struct uda_rng rng = point_stream(draws, UDA_RNG_MATCH_POINTS, n, prediction);
-        fill_uniform(&rng, point, config->points * 2);
+        uda_rng_fill(&rng, point, config->points * 2);
         struct uda_match_spec spec = {.cls_weight = config->class_weight,
                                       .mask_weight = config->mask_weight,
                                       .dice_weight = config->dice_weight,
@@ -125,8 +118,8 @@ static void fill_row(void *args, int64_t r)
     struct uda_rng rng = f->stream;
     int64_t blocks = ((f->candidates + f->random) * 2 + 3) / 4;
     uda_rng_seek(&rng, (uint32_t)(f->target[r] * blocks));
-    fill_uniform(&rng, f->candidate + r * f->candidates * 2, f->candidates * 2);
-    fill_uniform(&rng, f->free + r * f->random * 2, f->random * 2);
+    uda_rng_fill(&rng, f->candidate + r * f->candidates * 2, f->candidates * 2);
+    uda_rng_fill(&rng, f->free + r * f->random * 2, f->random * 2);
 }
 
 /* Mask and dice loss of one image in one prediction. */

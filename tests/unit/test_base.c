@@ -95,6 +95,19 @@ static void test_rng(void)
     }
     uda_rng_seek(&b, 1);
     CHECK(uda_rng_u32(&a) == uda_rng_u32(&b));
+    for (int64_t n = 0; n < 300; n += 37) { /* filling is drawing, wherever it starts and ends */
+        float filled[300];
+        uda_rng_init(&a, 9, UDA_RNG_TEST, 1, 2, 3);
+        uda_rng_init(&b, 9, UDA_RNG_TEST, 1, 2, 3);
+        for (int64_t i = 0; i < n % 5; i++) {
+            CHECK(uda_rng_u32(&a) == uda_rng_u32(&b));
+        }
+        uda_rng_fill(&a, filled, n);
+        for (int64_t i = 0; i < n; i++) {
+            CHECK(filled[i] == uda_rng_uniform(&b));
+        }
+        CHECK(uda_rng_u32(&a) == uda_rng_u32(&b));
+    }
     int64_t order[100], seen = 0;
     for (int i = 0; i < 100; i++) {
         order[i] = i;
