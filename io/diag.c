@@ -15,7 +15,8 @@ void uda_diag_init(struct uda_diag *diag, struct uda_arena *arena)
     *diag = (struct uda_diag){.arena = arena};
 }
 
-/* Length of the printable UTF-8 character at text, 0 if there is none: control codes, broken bytes. */
+/* Length of the printable UTF-8 character at text, 0 if there is none: control codes, broken
+ * bytes. */
 static size_t printable(const char *text, size_t bytes)
 {
     const unsigned char *c = (const unsigned char *)text;
@@ -32,7 +33,8 @@ static size_t printable(const char *text, size_t bytes)
     return length;
 }
 
-/* Makes a message fit for a terminal: control codes become '?', and it ends after MAX_TEXT bytes. */
+/* Makes a message fit for a terminal: control codes become '?', and it ends after MAX_TEXT
+ * bytes. */
 static void tame(char *text)
 {
     size_t bytes = strlen(text), step;

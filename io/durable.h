@@ -1,9 +1,10 @@
 /*
- * A file that is whole under its name or not there: write a temporary, sync, rename, sync the folder.
+ * A file that is whole under its name or not there: write a temporary, sync, rename, sync the
+ * folder.
  *
  * Invariants: until commit returns, whatever was at `path` stays untouched. A failure removes the
- * temporary `<path>.tmp-<pid>`; a killed process may leave one, which uda_durable_sweep removes. After
- * a failed sync nothing is retried: the state of the disk is then unknown.
+ * temporary `<path>.tmp-<pid>`; a killed process may leave one, which uda_durable_sweep removes.
+ * After a failed sync nothing is retried: the state of the disk is then unknown.
  *
  *     struct uda_durable *file = NULL;
  *     UDA_TRY(uda_durable_begin(&file, path, (int64_t)(head_bytes + body_bytes), err));
@@ -19,8 +20,8 @@
 
 struct uda_durable;
 
-/* Checks that `expected_bytes` and a margin of 1 MiB are free (UDA_IO naming path, needed and free MiB;
- * 0 skips the check) and opens the temporary. Owns: the caller, until commit or abort. */
+/* Checks that `expected_bytes` and a margin of 1 MiB are free (UDA_IO naming path, needed and free
+ * MiB; 0 skips the check) and opens the temporary. Owns: the caller, until commit or abort. */
 int uda_durable_begin(struct uda_durable **file, const char *path, int64_t expected_bytes,
                       struct uda_err *err) UDA_MUST_USE;
 
@@ -36,8 +37,8 @@ int uda_durable_commit(struct uda_durable **file, struct uda_err *err) UDA_MUST_
 void uda_durable_abort(struct uda_durable **file);
 
 /* Removes what killed writers left in a folder (files named *.tmp-<digits>) and says how many, if
- * removed is not NULL. Only for the owner of the folder: it would pull the temporary from under another
- * live writer. A missing folder is an empty one. Errors: UDA_IO. */
+ * removed is not NULL. Only for the owner of the folder: it would pull the temporary from under
+ * another live writer. A missing folder is an empty one. Errors: UDA_IO. */
 int uda_durable_sweep(int64_t *removed, const char *folder, struct uda_err *err) UDA_MUST_USE;
 
 #endif

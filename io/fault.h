@@ -1,11 +1,12 @@
 /*
  * The system calls that change files, with fault injection for tests.
  *
- * Everything under io/ that opens a file for writing, writes, syncs, renames, cuts or removes does it
- * through these, so that a test can make the nth such call fail or cut the power there.
+ * Everything under io/ that opens a file for writing, writes, syncs, renames, cuts or removes does
+ * it through these, so that a test can make the nth such call fail or cut the power there.
  *
- * Invariants: while no fault is set they are the plain system calls (errno included) plus one relaxed
- * atomic load. The controls are for single-threaded tests only; they are the only mutable state here.
+ * Invariants: while no fault is set they are the plain system calls (errno included) plus one
+ * relaxed atomic load. The controls are for single-threaded tests only; they are the only mutable
+ * state here.
  *
  *     for (int64_t n = 1;; n++) {
  *         uda_fault_fail_after(n, ENOSPC);
@@ -28,7 +29,8 @@ int uda_fault_fsync(int fd) UDA_MUST_USE;
 int uda_fault_ftruncate(int fd, off_t bytes) UDA_MUST_USE;
 int uda_fault_rename(const char *from, const char *to) UDA_MUST_USE;
 int uda_fault_unlink(const char *path);
-/* Opens the folder of `path` (or "."), syncs it, closes it: makes a rename in it durable. Two calls. */
+/* Opens the folder of `path` (or "."), syncs it, closes it: makes a rename in it durable. Two
+ * calls. */
 int uda_fault_fsync_folder_of(const char *path) UDA_MUST_USE;
 /* Bytes an unprivileged user can still write where `path` is or will be; -1 with errno. */
 int64_t uda_fault_free_bytes(const char *path) UDA_MUST_USE;

@@ -1,8 +1,8 @@
 /*
  * The file system: whole-file reads, replaces that are durable or absent, sorted listings.
  *
- * Invariants: a file under its final name is whole (temp, fsync, rename, fsync folder). Listings are sorted by
- * bytes, so directory order never decides anything.
+ * Invariants: a file under its final name is whole (temp, fsync, rename, fsync folder). Listings
+ * are sorted by bytes, so directory order never decides anything.
  */
 #ifndef UDA_IO_FS_H
 #define UDA_IO_FS_H
@@ -37,7 +37,8 @@ int uda_fs_remove(const char *path, struct uda_err *err) UDA_MUST_USE;
 /* Names in a folder without "." and "..", sorted by bytes. */
 int uda_fs_list(char ***names, int64_t *count, struct uda_arena *arena, const char *dir,
                 struct uda_err *err) UDA_MUST_USE;
-/* Files below root whose names end in suffix ("" = all), as paths relative to root, sorted by bytes. */
+/* Files below root whose names end in suffix ("" = all), as paths relative to root, sorted by
+ * bytes. */
 int uda_fs_walk(char ***paths, int64_t *count, struct uda_arena *arena, const char *root,
                 const char *suffix, struct uda_err *err) UDA_MUST_USE;
 

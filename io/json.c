@@ -5,8 +5,8 @@
 #include <jansson.h>
 #include <math.h>
 
-/* struct uda_json is jansson's json_t under our name; the casts are here alone. jansson's readers take
- * non-const pointers for historical reasons and do not write. */
+/* struct uda_json is jansson's json_t under our name; the casts are here alone. jansson's readers
+ * take non-const pointers for historical reasons and do not write. */
 static const json_t *inner(const struct uda_json *node) { return (const json_t *)(const void *)node; }
 
 int uda_json_parse(struct uda_json **root, const char *text, size_t bytes, const char *name,

@@ -1,8 +1,8 @@
 /*
  * JSON trees, read only: annotations, evaluator cases, safetensors headers.
  *
- * Invariants: nodes are borrowed from their root. Every accessor takes NULL and answers as for an absent node, so
- * that a path can be walked without checks and judged once.
+ * Invariants: nodes are borrowed from their root. Every accessor takes NULL and answers as for an
+ * absent node, so that a path can be walked without checks and judged once.
  *
  *     struct uda_json *root = NULL;
  *     UDA_TRY(uda_json_read(&root, path, err));
@@ -26,7 +26,8 @@ enum uda_json_kind {
     UDA_JSON_OBJECT
 };
 
-/* Errors: UDA_IO; UDA_FORMAT with line and column. Duplicate keys are an error. The caller destroys root. */
+/* Errors: UDA_IO; UDA_FORMAT with line and column. Duplicate keys are an error. The caller destroys
+ * root. */
 int uda_json_read(struct uda_json **root, const char *path, struct uda_err *err) UDA_MUST_USE;
 /* Parses bytes; name stands in for the path in messages. */
 int uda_json_parse(struct uda_json **root, const char *text, size_t bytes, const char *name,

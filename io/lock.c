@@ -68,7 +68,8 @@ static void field(char value[UDA_LOCK_TEXT_BYTES], const char *record, const cha
     }
 }
 
-/* False if the file holds no record: its owner has not written it yet, or was killed before it could. */
+/* False if the file holds no record: its owner has not written it yet, or was killed before it
+ * could. */
 static bool read_owner(struct uda_lock_owner *owner, int fd)
 {
     char record[RECORD_BYTES], pid[UDA_LOCK_TEXT_BYTES];
@@ -99,8 +100,8 @@ static int write_owner(int fd, const char *path, const struct uda_lock_owner *se
 
 enum hold { FREE, HELD, UNKNOWN };
 
-/* Tries to lock the open file, for a tenth of a second: somebody may only be looking. UNKNOWN: this file
- * system cannot lock. */
+/* Tries to lock the open file, for a tenth of a second: somebody may only be looking. UNKNOWN: this
+ * file system cannot lock. */
 static enum hold try_lock(int fd)
 {
     const struct timespec pause = {.tv_nsec = 10000000};
@@ -116,7 +117,8 @@ static enum hold try_lock(int fd)
     return HELD;
 }
 
-/* Without flock: dead for sure only if it ran here, and the machine restarted or the pid is gone. */
+/* Without flock: dead for sure only if it ran here, and the machine restarted or the pid is
+ * gone. */
 static bool surely_dead(const struct uda_lock_owner *owner, const struct uda_lock_owner *self)
 {
     if (strcmp(owner->host, self->host) != 0 || owner->boot[0] == '\0' || self->boot[0] == '\0') {
@@ -126,7 +128,8 @@ static bool surely_dead(const struct uda_lock_owner *owner, const struct uda_loc
            (kill((pid_t)owner->pid, 0) != 0 && errno == ESRCH);
 }
 
-/* True if the open file is still the one at path: another process may have released and removed it. */
+/* True if the open file is still the one at path: another process may have released and removed
+ * it. */
 static bool same_file(int fd, const char *path)
 {
     struct stat open_file, named;

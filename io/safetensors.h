@@ -1,10 +1,10 @@
 /*
  * safetensors files: weights of other programs in, ours out. No code runs from such a file.
  *
- * Layout (format 0.4): header length u64 little-endian, JSON header {name: {dtype, shape, data_offsets}},
- * then the values without a gap. Everything in the header is checked on opening, against the size of the
- * file too: after that no tensor can point outside of it, overlap another or have another size than its
- * shape says.
+ * Layout (format 0.4): header length u64 little-endian, JSON header {name: {dtype, shape,
+ * data_offsets}}, then the values without a gap. Everything in the header is checked on opening,
+ * against the size of the file too: after that no tensor can point outside of it, overlap another
+ * or have another size than its shape says.
  *
  * Invariants: entries are sorted by name. Values are read from disk when asked for.
  *
@@ -32,8 +32,8 @@ struct uda_safetensors_entry {
     int64_t offset, bytes; /* within the file */
 };
 
-/* Reads and checks the header. Owns: the caller, until close. Errors: UDA_IO; UDA_FORMAT naming the file and
- * the tensor; UDA_NOMEM. */
+/* Reads and checks the header. Owns: the caller, until close. Errors: UDA_IO; UDA_FORMAT naming the
+ * file and the tensor; UDA_NOMEM. */
 int uda_safetensors_open(struct uda_safetensors **file, const char *path,
                          struct uda_err *err) UDA_MUST_USE;
 void uda_safetensors_close(struct uda_safetensors **file);
@@ -50,8 +50,8 @@ const char *uda_safetensors_metadata(const struct uda_safetensors *file, const c
 /* True if get_f32 can read it: F64, F32, F16, BF16. */
 bool uda_safetensors_is_float(const struct uda_safetensors_entry *entry);
 
-/* Values as f32 into dst [entry->count]: exact from F32, F16, BF16, rounded to nearest from F64. Errors:
- * UDA_FORMAT (not a float), UDA_IO. dst is undefined after UDA_IO. */
+/* Values as f32 into dst [entry->count]: exact from F32, F16, BF16, rounded to nearest from F64.
+ * Errors: UDA_FORMAT (not a float), UDA_IO. dst is undefined after UDA_IO. */
 int uda_safetensors_get_f32(float *dst, const struct uda_safetensors *file,
                             const struct uda_safetensors_entry *entry,
                             struct uda_err *err) UDA_MUST_USE;
@@ -71,9 +71,9 @@ struct uda_safetensors_tensor {
     const float *data; /* [product of dims] */
 };
 
-/* Writes F32 tensors in the order given, durably (io/durable.h); metadata: pairs of key and value, may be
- * NULL with pairs 0. The same arguments give the same bytes. Errors: UDA_FORMAT (name twice or reserved),
- * UDA_SHAPE, UDA_IO, UDA_NOMEM. */
+/* Writes F32 tensors in the order given, durably (io/durable.h); metadata: pairs of key and value,
+ * may be NULL with pairs 0. The same arguments give the same bytes. Errors: UDA_FORMAT (name twice
+ * or reserved), UDA_SHAPE, UDA_IO, UDA_NOMEM. */
 int uda_safetensors_write(const char *path, const struct uda_safetensors_tensor *tensors,
                           int64_t count, const char *const (*metadata)[2], int64_t pairs,
                           struct uda_err *err) UDA_MUST_USE;

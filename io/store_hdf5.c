@@ -5,7 +5,8 @@
 
 void uda_store_hdf5_init(void)
 {
-    /* Without its exit handler: after a failed allocation libhdf5 would flush half-made files there. */
+    /* Without its exit handler: after a failed allocation libhdf5 would flush half-made files
+     * there. */
     (void)H5dont_atexit();
     (void)H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
 }

@@ -1,8 +1,8 @@
 /*
  * Shared by the store_*.c files: the seal, and small services over libhdf5.
  *
- * Seal, 64 bytes behind the HDF5 bytes, integers little-endian: magic [16], version u32, zero u32, HDF5
- * bytes u64, XXH3-128 of them (high u64, low u64), XXH3-128 of the first 48 bytes (high, low).
+ * Seal, 64 bytes behind the HDF5 bytes, integers little-endian: magic [16], version u32, zero u32,
+ * HDF5 bytes u64, XXH3-128 of them (high u64, low u64), XXH3-128 of the first 48 bytes (high, low).
  */
 #ifndef UDA_IO_STORE_INTERNAL_H
 #define UDA_IO_STORE_INTERNAL_H
@@ -24,9 +24,10 @@ int uda_store_seal_read(unsigned char **image, size_t *image_bytes, struct uda_d
 /* ---- store_image.c ---- */
 
 /*
- * The bytes of a file in memory, of which libhdf5 never holds a copy. While writing, room is reserved
- * before libhdf5 is called: a larger block waits in `pending` until libhdf5 asks to grow, so that memory
- * runs out outside of it. The struct must not move while a file is open in it. All zero is empty.
+ * The bytes of a file in memory, of which libhdf5 never holds a copy. While writing, room is
+ * reserved before libhdf5 is called: a larger block waits in `pending` until libhdf5 asks to grow,
+ * so that memory runs out outside of it. The struct must not move while a file is open in it. All
+ * zero is empty.
  */
 struct uda_store_image {
     unsigned char *data, *pending;
@@ -47,7 +48,8 @@ void uda_store_image_finish(struct uda_store_image *image);
 
 /* ---- store_hdf5.c ---- */
 
-/* Silences libhdf5's own printing and its work at exit; call before anything else, any number of times. */
+/* Silences libhdf5's own printing and its work at exit; call before anything else, any number of
+ * times. */
 void uda_store_hdf5_init(void);
 /* The innermost reason libhdf5 gives for its last failure. */
 #define UDA_STORE_WHY_BYTES 160
@@ -74,9 +76,11 @@ struct uda_store {
 
 /* ---- store_read.c ---- */
 
-/* Opens a group or dataset reached by hard links alone; negative if there is none. path "" is the file. */
+/* Opens a group or dataset reached by hard links alone; negative if there is none. path "" is the
+ * file. */
 hid_t uda_store_object(const struct uda_store *store, const char *path);
-/* The value of an open attribute into item (path and name are left alone); false if not of our kinds. */
+/* The value of an open attribute into item (path and name are left alone); false if not of our
+ * kinds. */
 bool uda_store_read_attr(struct uda_store_attr *item, hid_t attr, struct uda_arena *arena);
 
 #endif

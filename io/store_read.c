@@ -281,7 +281,8 @@ int uda_store_get_texts(char ***texts, int64_t *count, const struct uda_store *s
 
 /* ---- attributes ---- */
 
-/* Value of an open attribute into `item`, whose path and name are set; false if it is not one of ours. */
+/* Value of an open attribute into `item`, whose path and name are set; false if it is not one of
+ * ours. */
 bool uda_store_read_attr(struct uda_store_attr *item, hid_t attr, struct uda_arena *arena)
 {
     hid_t type = H5Aget_type(attr), space = H5Aget_space(attr);

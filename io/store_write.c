@@ -9,7 +9,8 @@
 
 #define CHUNK_BYTES ((size_t)4 << 20)
 #define COMPACT_BYTES 512
-/* Upper bounds of what libhdf5 adds around the values; memory reserved but not used costs nothing. */
+/* Upper bounds of what libhdf5 adds around the values; memory reserved but not used costs
+ * nothing. */
 #define OBJECT_BYTES ((size_t)32 << 10)
 #define PER_CHUNK_BYTES ((size_t)64)
 
@@ -38,7 +39,8 @@ int uda_store_begin(struct uda_store_writer **writer, size_t expected_bytes, str
         return uda_fail(err, UDA_NOMEM, "hdf5: out of memory");
     }
     w->file = H5I_INVALID_HID;
-    /* What libhdf5 adds around the values stays below this; else the image would be copied at its end. */
+    /* What libhdf5 adds around the values stays below this; else the image would be copied at its
+     * end. */
     bool known = expected_bytes > 0 && expected_bytes < SIZE_MAX / 8;
     size_t around = known ? expected_bytes / 64 + ((size_t)16 << 20) : 0;
     int rc = uda_store_image_reserve(&w->image, expected_bytes + around, err);
@@ -144,7 +146,8 @@ static int check_extents(struct array *array, const char *name, const int64_t *d
     return 0;
 }
 
-/* Cuts whole slow dimensions until a chunk has at most CHUNK_BYTES; returns how many chunks there are. */
+/* Cuts whole slow dimensions until a chunk has at most CHUNK_BYTES; returns how many chunks there
+ * are. */
 static size_t choose_chunk(hsize_t chunk[UDA_STORE_MAX_DIMS], const struct array *array)
 {
     size_t bytes = array->bytes, count = 1;

@@ -1,10 +1,10 @@
 /*
- * YAML text -> a tree of nodes that know their place. No meaning yet: plain and quoted text are told
- * apart, types come from the reader's table of keys. The only user of libyaml.
+ * YAML text -> a tree of nodes that know their place. No meaning yet: plain and quoted text are
+ * told apart, types come from the reader's table of keys. The only user of libyaml.
  *
- * Invariants: a tree cannot run code (tags are refused), cannot grow beyond the limits below (aliases
- * count with everything they stand for), has no mapping with a key twice and no key that is not text.
- * ${...} is text everywhere, in flow style too: {root: ${DATA}/x} needs no quotes.
+ * Invariants: a tree cannot run code (tags are refused), cannot grow beyond the limits below
+ * (aliases count with everything they stand for), has no mapping with a key twice and no key that
+ * is not text. ${...} is text everywhere, in flow style too: {root: ${DATA}/x} needs no quotes.
  *
  *     struct uda_yaml_node *root;
  *     UDA_TRY(uda_yaml_parse(&root, &arena, &source, &diag, err));
@@ -34,8 +34,8 @@ struct uda_yaml_node {
 };
 
 /*
- * Parses one document. Every problem goes to diag with its place; a duplicate key is reported and the
- * later one ignored, so that reading can go on. An empty file is an error.
+ * Parses one document. Every problem goes to diag with its place; a duplicate key is reported and
+ * the later one ignored, so that reading can go on. An empty file is an error.
  * Errors: UDA_FORMAT when there is no usable tree (diag says why); UDA_NOMEM.
  */
 int uda_yaml_parse(struct uda_yaml_node **root, struct uda_arena *arena,

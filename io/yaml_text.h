@@ -1,6 +1,6 @@
 /*
- * What a text must be before libyaml sees it: UTF-8, printable, line ends that everybody counts alike.
- * Private to io/yaml.c.
+ * What a text must be before libyaml sees it: UTF-8, printable, line ends that everybody counts
+ * alike. Private to io/yaml.c.
  */
 #ifndef UDA_IO_YAML_TEXT_H
 #define UDA_IO_YAML_TEXT_H

@@ -8,12 +8,13 @@
 #define UDA_DEFORM_MAX_POINTS 8
 
 /*
- * value, y [N,S,D]; offsets [N,S,M,3,P,2] (x, y); weights [N,S,M,3,P]; level l has height[l] x width[l] tokens, in
- * order, S in all; P at most 8. a = softmax(weights) over (level, point). A query token is the centre (c + 0.5) / width
- * of its cell in its own level; it samples level l at u = ref_x width[l] + off_x - 0.5, v likewise, bilinear, zeros
- * outside; nothing where u <= -1, u >= width, v <= -1 or v >= height (then its offset has no gradient either).
- * fwd: y [head m] = sum a sample
- * bwd: dvalue, doffsets, dweights (+)= ...; each may be NULL. An image and head is one task: no two add to one place.
+ * value, y [N,S,D]; offsets [N,S,M,3,P,2] (x, y); weights [N,S,M,3,P]; level l has height[l] x
+ * width[l] tokens, in order, S in all; P at most 8. a = softmax(weights) over (level, point). A
+ * query token is the centre (c + 0.5) / width of its cell in its own level; it samples level l at
+ * u = ref_x width[l] + off_x - 0.5, v likewise, bilinear, zeros outside; nothing where u <= -1,
+ * u >= width, v <= -1 or v >= height (then its offset has no gradient either). fwd: y
+ * [head m] = sum a sample bwd: dvalue, doffsets, dweights (+)= ...; each may be NULL. An image and
+ * head is one task: no two add to one place.
  */
 struct uda_deform_args {
     struct uda_workspace ws;

@@ -5,8 +5,8 @@
 #include "src/base/compiler.h"
 
 /*
- * y[n stride_y + i] (+)= scale[n] x[n stride_x + i] for n < N, i < count. stride_x = 0 repeats one block. scale: N floats
- * of the host, or NULL for 1.
+ * y[n stride_y + i] (+)= scale[n] x[n stride_x + i] for n < N, i < count. stride_x = 0 repeats one
+ * block. scale: N floats of the host, or NULL for 1.
  */
 struct uda_copy_blocks_args {
     struct uda_workspace ws;
@@ -33,7 +33,8 @@ struct uda_sum_blocks_args {
     float *y;
 };
 
-/* y [N, H/4, W/4, 48] = 4x4 patches of x [N,H,W,3], inside a patch (channel, ky, kx), kx fastest. H, W: multiples of 4. */
+/* y [N, H/4, W/4, 48] = 4x4 patches of x [N,H,W,3], inside a patch (channel, ky, kx), kx fastest.
+ * H, W: multiples of 4. */
 struct uda_patchify_args {
     struct uda_workspace ws;
     int64_t N, H, W;
@@ -42,8 +43,9 @@ struct uda_patchify_args {
 };
 
 /*
- * 2x2 neighbourhoods side by side: y [N, ceil(H/2), ceil(W/2), 4C] from x [N,H,W,C]; block q = row + 2 column; zeros
- * beyond the bottom and right. bwd: dx (+)= the adjoint (each pixel is read once).
+ * 2x2 neighbourhoods side by side: y [N, ceil(H/2), ceil(W/2), 4C] from x [N,H,W,C]; block
+ * q = row + 2 column; zeros beyond the bottom and right. bwd: dx (+)= the adjoint (each pixel is
+ * read once).
  */
 struct uda_patch_merge_args {
     struct uda_workspace ws;

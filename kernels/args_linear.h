@@ -4,8 +4,9 @@
 
 /*
  * C [M,N] = op(A) [M,K] op(B) [K,N] (+ bias [N]) (+ C when accumulate).
- * op(A) = A stored [M,K], or its transpose stored [K,M] when transpose_a; B likewise. lda, ldb, ldc: row strides in
- * elements. bias may be NULL; not with accumulate. Exact at any thread count: tiles and K chunks depend on M, N, K.
+ * op(A) = A stored [M,K], or its transpose stored [K,M] when transpose_a; B likewise. lda, ldb,
+ * ldc: row strides in elements. bias may be NULL; not with accumulate. Exact at any thread count:
+ * tiles and K chunks depend on M, N, K.
  */
 struct uda_gemm_args {
     struct uda_workspace ws;
@@ -16,7 +17,8 @@ struct uda_gemm_args {
     float *C;
 };
 
-/* y [columns] (+)= sum over rows of x [rows, columns]; row stride ldx. Fixed chunks of rows, summed in order. */
+/* y [columns] (+)= sum over rows of x [rows, columns]; row stride ldx. Fixed chunks of rows, summed
+ * in order. */
 struct uda_column_sum_args {
     struct uda_workspace ws;
     bool accumulate;
@@ -26,8 +28,8 @@ struct uda_column_sum_args {
 };
 
 /*
- * 3x3 convolution, stride 1, zero padding 1, channels last: y [N,H,W,Co], x [N,H,W,C], w [Co,C,3,3] (ky, kx fastest).
- * fwd:        y  = conv(x, w)
+ * 3x3 convolution, stride 1, zero padding 1, channels last: y [N,H,W,Co], x [N,H,W,C], w [Co,C,3,3]
+ * (ky, kx fastest). fwd:        y  = conv(x, w)
  * bwd_input:  dx (+)= conv(dy, w flipped)           uses dy, w
  * bwd_weight: dw (+)= sum over pixels dy x          uses dy, x
  */

@@ -1,8 +1,9 @@
 /*
- * Arguments of the criterion's kernels: matching costs, class loss, point-sampled mask losses (Cheng et al. 2022).
+ * Arguments of the criterion's kernels: matching costs, class loss, point-sampled mask losses
+ * (Cheng et al. 2022).
  *
- * A point (x, y) addresses a map of any size h x w at u = x w - 0.5, v = y h - 0.5, bilinear with zeros outside.
- * Losses are sums in double in a fixed order, added to what the pointers hold.
+ * A point (x, y) addresses a map of any size h x w at u = x w - 0.5, v = y h - 0.5, bilinear with
+ * zeros outside. Losses are sums in double in a fixed order, added to what the pointers hold.
  */
 #ifndef UDA_KERNELS_ARGS_LOSS_H
 #define UDA_KERNELS_ARGS_LOSS_H
@@ -10,8 +11,8 @@
 #include "src/base/compiler.h"
 
 /*
- * One image: logits [Q,K], e [Q,C], f [H,W,C]; targets cls [M] < K - 1, mask [M,height,width] of 0 and 1; P points.
- * With x = e F(point)^T and t = mask at the points: cost [Q,M] =
+ * One image: logits [Q,K], e [Q,C], f [H,W,C]; targets cls [M] < K - 1, mask [M,height,width] of 0
+ * and 1; P points. With x = e F(point)^T and t = mask at the points: cost [Q,M] =
  *     -cls_weight softmax(logits)[cls] + mask_weight (sum softplus(x) - sum x t) / P
  *     + dice_weight (1 - (2 sum s(x) t + 1) / (sum s(x) + sum t + 1)), s the logistic function.
  */
@@ -43,12 +44,13 @@ struct uda_class_loss_args {
 };
 
 /*
- * One image: e [Q,C], f [H,W,C]; row r pairs query[r] with the mask target[r] of mask [*,height,width].
- * Of candidate [R,candidates,2] the `important` points of least |logit| (ties: lower index) are kept, in their order;
- * random [R, P - important, 2] follow. With x, t logit and label at these P points, *loss_mask += sum_r mean_p
- * (softplus(x) - x t) / denominator, *loss_dice += sum_r (1 - (2A + 1) / D) / denominator, A = sum s t,
- * D = sum s + sum t + 1.
- * Unless NULL: point [R,P,2] = the points kept, dlogit [R,P] = d(mask_weight loss_mask + dice_weight loss_dice) / dx.
+ * One image: e [Q,C], f [H,W,C]; row r pairs query[r] with the mask target[r] of mask
+ * [*,height,width]. Of candidate [R,candidates,2] the `important` points of least |logit| (ties:
+ * lower index) are kept, in their order; random [R, P - important, 2] follow. With x, t logit and
+ * label at these P points, *loss_mask += sum_r mean_p (softplus(x) - x t) / denominator,
+ * *loss_dice += sum_r (1 - (2A + 1) / D) / denominator, A = sum s t, D = sum s + sum t + 1.
+ * Unless NULL: point [R,P,2] = the points kept, dlogit [R,P] = d(mask_weight
+ * loss_mask + dice_weight loss_dice) / dx.
  */
 struct uda_mask_loss_args {
     struct uda_workspace ws;
@@ -63,9 +65,9 @@ struct uda_mask_loss_args {
 };
 
 /*
- * With g [R,H,W] = dlogit [R,P] spread to the four pixels around each point [R,P,2]: de[n, query[r]] += g[r] f[n],
- * df[n] += sum_r g[r] e[n, query[r]]. de [N,Q,C], df [N,H,W,C]: either may be NULL; without `accumulate` the whole of it
- * is set, zero elsewhere.
+ * With g [R,H,W] = dlogit [R,P] spread to the four pixels around each point [R,P,2]:
+ * de[n, query[r]] += g[r] f[n], df[n] += sum_r g[r] e[n, query[r]]. de [N,Q,C], df [N,H,W,C]:
+ * either may be NULL; without `accumulate` the whole of it is set, zero elsewhere.
  */
 struct uda_mask_grad_args {
     struct uda_workspace ws;

@@ -5,8 +5,8 @@
 #include "src/base/compiler.h"
 
 /*
- * Bilinear, align_corners false, no antialiasing: source = max((i + 0.5) in / out - 0.5, 0), taps floor(source) and the
- * next (clamped to the last). x [N,h,w,C], y [N,H,W,C], channels last.
+ * Bilinear, align_corners false, no antialiasing: source = max((i + 0.5) in / out - 0.5, 0), taps
+ * floor(source) and the next (clamped to the last). x [N,h,w,C], y [N,H,W,C], channels last.
  * fwd: y = resize(x) (+ add [N,H,W,C] unless NULL)
  * bwd: dx (+)= transpose of resize (dy); dadd (+)= dy; either may be NULL
  */
@@ -18,7 +18,8 @@ struct uda_resize_args {
     float *y, *dx, *dadd;
 };
 
-/* y [N, H/ratio, W/ratio, C] = mean of the 2x2 centre pixels of each cell of x [N,H,W,C]; ratio 2, 4 or 8. */
+/* y [N, H/ratio, W/ratio, C] = mean of the 2x2 centre pixels of each cell of x [N,H,W,C]; ratio 2,
+ * 4 or 8. */
 struct uda_centre_pool_args {
     struct uda_workspace ws;
     int64_t N, H, W, C, ratio;
@@ -27,8 +28,9 @@ struct uda_centre_pool_args {
 };
 
 /*
- * y [H,W,C]: channels 0..C/2-1 from the row, the rest from the column: with a = (i + 1) / (n + 1e-6) 2 pi and
- * T_k = 10000^(2 floor(k/2) / (C/2)), channel k of a half is sin(a / T_k) for even k, cos(a / T_k) for odd.
+ * y [H,W,C]: channels 0..C/2-1 from the row, the rest from the column: with
+ * a = (i + 1) / (n + 1e-6) 2 pi and T_k = 10000^(2 floor(k/2) / (C/2)), channel k of a half is
+ * sin(a / T_k) for even k, cos(a / T_k) for odd.
  */
 struct uda_sine_position_args {
     struct uda_workspace ws;

@@ -5,11 +5,12 @@
 #include "src/base/compiler.h"
 
 /*
- * Shifted-window attention as uda_window_attention of src/ops/ops.h says; n = window^2 tokens a window, d = D / heads.
- * qkv [N,H,W,3D], qkv_bias [3D], table [(2 window - 1)^2, heads].
- * fwd: writes y [N,H,W,D] and log_sums [N, windows, heads, n], the logarithm of each row's sum of exponentials.
- * bwd: recomputes the probabilities from log_sums; reads dy; dqkv (+)=, dbias [3D] (+)= the padded tokens' share (the q
- * third gets 0), dtable (+)= sums of dS over windows in fixed chunks, in order. dqkv, dbias, dtable may be NULL.
+ * Shifted-window attention as uda_window_attention of src/ops/ops.h says; n = window^2 tokens a
+ * window, d = D / heads. qkv [N,H,W,3D], qkv_bias [3D], table [(2 window - 1)^2, heads].
+ * fwd: writes y [N,H,W,D] and log_sums [N, windows, heads, n], the logarithm of each row's sum of
+ * exponentials. bwd: recomputes the probabilities from log_sums; reads dy; dqkv (+)=, dbias [3D]
+ * (+)= the padded tokens' share (the q third gets 0), dtable (+)= sums of dS over windows in fixed
+ * chunks, in order. dqkv, dbias, dtable may be NULL.
  */
 struct uda_window_attention_args {
     struct uda_workspace ws;

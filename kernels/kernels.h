@@ -1,14 +1,16 @@
 /*
- * The seam between what is computed and how: one struct of arguments for each kernel, one table of kernels for each
- * backend.
+ * The seam between what is computed and how: one struct of arguments for each kernel, one table of
+ * kernels for each backend.
  *
- * Invariants: a kernel gets pointers, sizes, workspace and stream, returns 0 or a negative enum uda_code, and never
- * allocates, logs or waits. Its output bytes do not depend on the number of threads: work is cut by shape alone, and
- * every reduction has a fixed order. Unless a field says otherwise tensors are contiguous, row-major f32, outputs do
- * not alias inputs, and `accumulate` chooses between = (false) and += (true).
+ * Invariants: a kernel gets pointers, sizes, workspace and stream, returns 0 or a negative enum
+ * uda_code, and never allocates, logs or waits. Its output bytes do not depend on the number of
+ * threads: work is cut by shape alone, and every reduction has a fixed order. Unless a field says
+ * otherwise tensors are contiguous, row-major f32, outputs do not alias inputs, and `accumulate`
+ * chooses between = (false) and += (true).
  *
- * Workspace: a kernel that needs some is called twice. With ws.data == NULL it only writes ws.bytes and returns; with
- * ws.data set it computes. A kernel that needs none computes at the first call and leaves ws.bytes 0.
+ * Workspace: a kernel that needs some is called twice. With ws.data == NULL it only writes ws.bytes
+ * and returns; with ws.data set it computes. A kernel that needs none computes at the first call
+ * and leaves ws.bytes 0.
  *
  *     struct uda_relu_args a = {.y = y, .x = x, .count = n};
  *     rc = table->relu_fwd(stream, &a);

@@ -1,8 +1,9 @@
 /*
  * Where the tokens of a shifted window are: closed forms, shared by the kernels of all backends.
  *
- * A map of H x W tokens is padded at the bottom and right to multiples of `window`, rolled by -shift on both axes and cut
- * into windows, row-major; token i of a window is (i / window, i % window).
+ * A map of H x W tokens is padded at the bottom and right to multiples of `window`, rolled
+ * by -shift on both axes and cut into windows, row-major; token i of a window is (i / window, i %
+ * window).
  */
 #ifndef UDA_KERNELS_WINDOW_GEOMETRY_H
 #define UDA_KERNELS_WINDOW_GEOMETRY_H
@@ -22,7 +23,8 @@ static inline int64_t uda_window_index(int64_t window, int64_t i, int64_t j)
     return dy * (2 * window - 1) + dx;
 }
 
-/* Label 0..2 of a coordinate of the rolled grid: tokens that were not neighbours before rolling differ. */
+/* Label 0..2 of a coordinate of the rolled grid: tokens that were not neighbours before rolling
+ * differ. */
 static inline int64_t uda_window_label(int64_t padded, int64_t window, int64_t shift, int64_t at)
 {
     return at < padded - window ? 0 : at < padded - shift ? 1 : 2;

@@ -1,5 +1,6 @@
 /*
- * The test harness: a failed check prints where and what and counts; the exit status is the verdict.
+ * The test harness: a failed check prints where and what and counts; the exit status is the
+ * verdict.
  *
  *     int main(void) { CHECK(2 + 2 == 4); CHECK_CLOSE(x, 0.5, 1e-9); return check_result(); }
  */

@@ -4,10 +4,12 @@
 
 #include <math.h>
 
-/* One tile of scores stays in the second-level cache. KEY_BLOCK is a multiple of 32: blocks begin at a mask word. */
+/* One tile of scores stays in the second-level cache. KEY_BLOCK is a multiple of 32: blocks begin
+ * at a mask word. */
 #define QUERY_BLOCK 128
 #define KEY_BLOCK 512
-/* Scratch areas; each serves its share of the tasks. A constant, so that shares do not depend on threads. */
+/* Scratch areas; each serves its share of the tasks. A constant, so that shares do not depend on
+ * threads. */
 #define AREAS 32
 /* Stands for minus infinity: below every score that is allowed, and its differences are finite. */
 #define FORBIDDEN (-1e30f)
@@ -28,7 +30,8 @@ static UDA_ALWAYS_INLINE vi forbidden_lanes(const uint32_t *mask, int64_t j, int
     return (((vi){0} + (int32_t)(bits & 0xffff)) & lane) != 0;
 }
 
-/* A row of scores becomes exp(scale s - top) with the new running maximum; returns exp(old top - new top). */
+/* A row of scores becomes exp(scale s - top) with the new running maximum; returns exp(old
+ * top - new top). */
 static float softmax_row(float *s, int64_t keys, const uint32_t *mask, float scale, float *top,
                          float *sum)
 {

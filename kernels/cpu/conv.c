@@ -4,10 +4,12 @@
 
 /* Output pixels of one product: their 3x3 neighbourhoods stay in the second-level cache. */
 #define PIXELS 64
-/* Scratch areas; each serves its share of the tasks. A constant, so that shares do not depend on threads. */
+/* Scratch areas; each serves its share of the tasks. A constant, so that shares do not depend on
+ * threads. */
 #define AREAS 32
 
-/* Weights as [Co, 9 C] (tap-major), or for the input's gradient [C, 9 Co] with the taps turned by 180 degrees. */
+/* Weights as [Co, 9 C] (tap-major), or for the input's gradient [C, 9 Co] with the taps turned by
+ * 180 degrees. */
 static void pack_weight(float *packed, const float *w, int64_t Co, int64_t C, bool flip)
 {
     for (int64_t o = 0; o < Co; o++) {
@@ -102,7 +104,8 @@ int UDA_CPU(conv3x3_bwd_input)(struct uda_stream *stream, struct uda_conv3x3_arg
     return convolve(stream, a, true);
 }
 
-/* Weight gradient: each share sums its stretches of pixels in order; the shares are added in order. */
+/* Weight gradient: each share sums its stretches of pixels in order; the shares are added in
+ * order. */
 #define SHARES 8
 #define STRETCH 256
 

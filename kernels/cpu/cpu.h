@@ -1,9 +1,9 @@
 /*
- * Shared by the CPU kernels, which are compiled once for each instruction set: the set's name in every public symbol,
- * its vector width, and a vector type the compiler maps to registers.
+ * Shared by the CPU kernels, which are compiled once for each instruction set: the set's name in
+ * every public symbol, its vector width, and a vector type the compiler maps to registers.
  *
- * Invariants: UDA_ISA is defined by the build (generic, v3, v4). Loops over vf are plain C; reductions over lanes
- * go through vf_sum, whose order is fixed for a given width.
+ * Invariants: UDA_ISA is defined by the build (generic, v3, v4). Loops over vf are plain C;
+ * reductions over lanes go through vf_sum, whose order is fixed for a given width.
  */
 #ifndef UDA_KERNELS_CPU_CPU_H
 #define UDA_KERNELS_CPU_CPU_H
@@ -77,7 +77,8 @@ static UDA_ALWAYS_INLINE int64_t ceil_div(int64_t a, int64_t b) { return (a + b 
 
 const char *UDA_CPU(libraries)(void);
 
-/* Sequential product for use inside tasks: C = op(A) op(B) (+ C). The arguments of uda_gemm_args. */
+/* Sequential product for use inside tasks: C = op(A) op(B) (+ C). The arguments of
+ * uda_gemm_args. */
 int UDA_CPU(gemm_sequential)(bool transpose_a, bool transpose_b, int64_t M, int64_t N, int64_t K,
                              const float *A, int64_t lda, const float *B, int64_t ldb,
                              bool accumulate, float *C, int64_t ldc);

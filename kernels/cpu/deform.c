@@ -17,8 +17,8 @@ struct deform_job {
     const struct uda_deform_args *a;
     int64_t d, samples, padded, blocks, logits; /* logits: in the whole tensor */
     /*
-     * Copies [N, M, S, d]: rows of one head next to each other, as the maps' rows of D channels, a power of two apart,
-     * would share few sets of the caches.
+     * Copies [N, M, S, d]: rows of one head next to each other, as the maps' rows of D channels, a
+     * power of two apart, would share few sets of the caches.
      */
     float *value, *dvalue;
     /* Of each sample's level: its sides, and its first token. */
@@ -170,7 +170,8 @@ static void pack_head(void *args, int64_t i)
     }
 }
 
-/* ---- forward: y [d] = sum over samples and taps; one function for each number of vectors in a head ---- */
+/* ---- forward: y [d] = sum over samples and taps; one function for each number of vectors in a
+ * head ---- */
 
 static UDA_ALWAYS_INLINE void gather(float *y, const float *value, const struct samples *s,
                                      const struct deform_job *job, int vectors)
@@ -275,7 +276,8 @@ int UDA_CPU(deform_fwd)(struct uda_stream *stream, struct uda_deform_args *a)
 
 /* ---- backward ---- */
 
-/* to [4] = vf_sum of each vector, the same bits: halves are added while two, then four vectors share a register. */
+/* to [4] = vf_sum of each vector, the same bits: halves are added while two, then four vectors
+ * share a register. */
 static UDA_ALWAYS_INLINE void sum_four(float *to, const vf x[TAPS])
 {
 #if UDA_LANES == 16

@@ -3,7 +3,8 @@
 /* Values of one task. */
 #define PIECE 16384
 
-/* A vector operation applied to values first..last-1, the rest of a vector through a padded copy. */
+/* A vector operation applied to values first..last-1, the rest of a vector through a padded
+ * copy. */
 #define FOR_EACH(first, last, FULL, PART)                                                          \
     do {                                                                                           \
         int64_t at = (first);                                                                      \

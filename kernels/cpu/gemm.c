@@ -4,13 +4,15 @@
 
 #include <dnnl.h>
 
-/* From the OpenMP runtime inside the matrix library: this thread's products are to run on this thread. */
+/* From the OpenMP runtime inside the matrix library: this thread's products are to run on this
+ * thread. */
 void omp_set_num_threads(int threads);
 
 #define TEXT2(x) #x
 #define TEXT(x) TEXT2(x)
 
-/* The version that was compiled against; its soname holds the loaded one to the same major version. */
+/* The version that was compiled against; its soname holds the loaded one to the same major
+ * version. */
 const char *UDA_CPU(libraries)(void)
 {
     return "oneDNN " TEXT(DNNL_VERSION_MAJOR) "." TEXT(DNNL_VERSION_MINOR) "." TEXT(DNNL_VERSION_PATCH);
@@ -29,7 +31,8 @@ int UDA_CPU(gemm_sequential)(bool transpose_a, bool transpose_b, int64_t M, int6
     return status == dnnl_success ? 0 : UDA_DEVICE;
 }
 
-/* How a product is cut: tiles of C, and chunks of K summed in order. A function of the shape alone. */
+/* How a product is cut: tiles of C, and chunks of K summed in order. A function of the shape
+ * alone. */
 struct cut {
     int64_t tile_m, tile_n, tiles_m, tiles_n, chunk_k, chunks;
 };

@@ -5,7 +5,8 @@
 #include <math.h>
 
 #define BLOCK UDA_POINT_BLOCK
-/* Scratch areas; each serves its share of the rows. A constant, so that shares do not depend on threads. */
+/* Scratch areas; each serves its share of the rows. A constant, so that shares do not depend on
+ * threads. */
 #define AREAS 32
 
 /* ---- class loss: a few hundred rows, in double ---- */
@@ -55,8 +56,8 @@ int UDA_CPU(class_loss_bwd)(struct uda_stream *stream, struct uda_class_loss_arg
 
 /* ---- mask losses ---- */
 
-/* Memory of one area: of all candidates x; of the points kept x, t, the logistic function of x, and their places; the
- * target's pixels. */
+/* Memory of one area: of all candidates x; of the points kept x, t, the logistic function of x, and
+ * their places; the target's pixels. */
 struct area {
     float *all, *x, *t, *sigmoid, *point;
     uint32_t *bits;
@@ -113,8 +114,8 @@ static int64_t count_below(const float *x, int64_t count, uint32_t limit)
 }
 
 /*
- * The kth smallest magnitude (k >= 1), and how many of its equals belong to the k smallest. Bit by bit: counting runs on
- * whole vectors, which beats a histogram's dependent stores.
+ * The kth smallest magnitude (k >= 1), and how many of its equals belong to the k smallest. Bit by
+ * bit: counting runs on whole vectors, which beats a histogram's dependent stores.
  */
 static uint32_t select_magnitude(const float *x, int64_t count, int64_t k, int64_t *ties)
 {

@@ -10,8 +10,8 @@
 
 /* Memory of one share. */
 struct share {
-    float *features, *x, *sigmoid, *label;                        /* [BLOCK,C] [Q,BLOCK] [Q,BLOCK] [M,BLOCK] */
-    float *sum_softplus, *sum_sigmoid, *sum_label, *xt, *st;      /* [Q] [Q] [M] [Q,M] [Q,M] */
+    float *features, *x, *sigmoid, *label;                   /* [BLOCK,C], 2 [Q,BLOCK], [M,BLOCK] */
+    float *sum_softplus, *sum_sigmoid, *sum_label, *xt, *st; /* [Q] [Q] [M] [Q,M] [Q,M] */
 };
 
 struct match_job {

@@ -210,7 +210,8 @@ static struct group_job group_job(struct uda_groupnorm_args *a)
     return job;
 }
 
-/* Per channel: sums of x - x0 and its square, x0 the image's first token: no cancellation when means are large. */
+/* Per channel: sums of x - x0 and its square, x0 the image's first token: no cancellation when
+ * means are large. */
 static void group_moments(void *args, int64_t i)
 {
     const struct group_job *job = args;
@@ -329,7 +330,8 @@ static void group_slopes(void *args, int64_t i)
     }
 }
 
-/* Coefficients of dx for one group of one image, and its channels' sums into the first chunk's partials. */
+/* Coefficients of dx for one group of one image, and its channels' sums into the first chunk's
+ * partials. */
 static void group_join(void *args, int64_t i)
 {
     const struct group_job *job = args;

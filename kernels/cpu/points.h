@@ -1,8 +1,10 @@
 /*
- * Sampling maps at points, in blocks: where a block's points fall, and what to do with a sampled logit.
+ * Sampling maps at points, in blocks: where a block's points fall, and what to do with a sampled
+ * logit.
  *
- * Invariants: a block always has UDA_POINT_BLOCK entries; those beyond the count have weight 0 at place 0. A tap outside
- * the map has weight 0 and a place inside it, so reading is always allowed, whatever the points are.
+ * Invariants: a block always has UDA_POINT_BLOCK entries; those beyond the count have weight 0 at
+ * place 0. A tap outside the map has weight 0 and a place inside it, so reading is always allowed,
+ * whatever the points are.
  *
  *     point_taps(&taps, point + 2 * first, count, h, w);
  *     point_sample(x, map, &taps);
@@ -19,7 +21,8 @@ struct point_taps {
     UDA_ALIGNED(64) int32_t at[4][UDA_POINT_BLOCK]; /* row times width plus column */
 };
 
-/* The two cells around u in -1..n, clamped into 0..last = n - 1, and their weights, 0 for a cell outside. */
+/* The two cells around u in -1..n, clamped into 0..last = n - 1, and their weights, 0 for a cell
+ * outside. */
 static UDA_ALWAYS_INLINE void place_lanes(vf u, int32_t last, vi cell[2], vf weight[2])
 {
     const float magic = 0x1.8p23f; /* adding it rounds to an integer kept in the low bits */
@@ -75,7 +78,8 @@ static inline void point_sample(float *UDA_RESTRICT x, const float *map,
 /* Words for a mask of so many pixels, a multiple of 16. */
 static inline int64_t mask_words(int64_t pixels) { return ceil_div(pixels, 512) * 16; }
 
-/* The pixels of a mask as bits: a sixteenth of a megapixel fits the first-level cache, where points find it. */
+/* The pixels of a mask as bits: a sixteenth of a megapixel fits the first-level cache, where points
+ * find it. */
 static inline void pack_mask(uint32_t *UDA_RESTRICT bits, const uint8_t *mask, int64_t pixels)
 {
     uint8_t last[32] = {0};

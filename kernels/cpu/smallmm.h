@@ -1,10 +1,10 @@
 /*
- * Small matrix products on buffers that live in the first- and second-level cache: C (+)= A B with B and C in rows of
- * whole vectors. Tiles of C stay in registers over the whole of K; rows and columns are cut into tiles of nearly equal
- * size.
+ * Small matrix products on buffers that live in the first- and second-level cache: C (+)= A B with
+ * B and C in rows of whole vectors. Tiles of C stay in registers over the whole of K; rows and
+ * columns are cut into tiles of nearly equal size.
  *
- * Invariants: K sums run in order in every element, so the bits depend on nothing but the operands and the instruction
- * set. C does not alias A or B.
+ * Invariants: K sums run in order in every element, so the bits depend on nothing but the operands
+ * and the instruction set. C does not alias A or B.
  *
  *     smm(n, vectors, d, q, dp, 1, kt, ld, false, s, ld);     // s [n, ld] = q [n, d] kt [d, ld]
  *     smm(n, dp / UDA_LANES, n, s, 1, ld, q, dp, true, dk, dp); // dk += s^T q
@@ -14,7 +14,8 @@
 
 #include "kernels/cpu/cpu.h"
 
-/* Tiles: V vectors wide, at most SMM_MOST_V rows high: accumulators, one row of B and a broadcast fill the registers. */
+/* Tiles: V vectors wide, at most SMM_MOST_V rows high: accumulators, one row of B and a broadcast
+ * fill the registers. */
 #if defined(__AVX512F__)
 #define SMM_WIDEST 4
 #define SMM_MOST_1 8
@@ -101,7 +102,8 @@ SMM_STRIPE(3)
 SMM_STRIPE(4)
 #endif
 
-/* C [rows, vectors * UDA_LANES] (+)= A [rows, K] B [K, vectors * UDA_LANES]; see smm_args for the strides. */
+/* C [rows, vectors * UDA_LANES] (+)= A [rows, K] B [K, vectors * UDA_LANES]; see smm_args for the
+ * strides. */
 static void smm(int64_t rows, int64_t vectors, int64_t K, const float *A, int64_t row_a,
                 int64_t step_a, const float *B, int64_t ldb, bool add, float *C, int64_t ldc)
 {

@@ -1,9 +1,10 @@
 /*
- * Elementary functions on vectors: branch-free, the same bits in every lane position, no library calls.
+ * Elementary functions on vectors: branch-free, the same bits in every lane position, no library
+ * calls.
  *
  * Accuracy (measured): exp 1.5e-7 relative; log 1.5e-7 relative
- * to max(|log x|, 1); erf 2e-7 absolute; softplus 2e-7 relative. Coefficients are minimax fits made for this file (linear
- * programming on Chebyshev nodes).
+ * to max(|log x|, 1); erf 2e-7 absolute; softplus 2e-7 relative. Coefficients are minimax fits made
+ * for this file (linear programming on Chebyshev nodes).
  *
  *     vf p = vf_exp(vf_load(s) - vf_set(max));
  */
@@ -52,8 +53,9 @@ static inline void vf_store_part(float *p, vf v, int64_t n)
 }
 
 /*
- * e^x; 0 below -87, and 2^127.5 from 88.37 on; NaN gives something finite: test for it elsewhere. With n = round(x log2 e)
- * and r = x - n ln 2: 2^n (1 + r + r^2 q(r)), q fitted on |r| <= ln 2 / 2 to 3e-9.
+ * e^x; 0 below -87, and 2^127.5 from 88.37 on; NaN gives something finite: test for it elsewhere.
+ * With n = round(x log2 e) and r = x - n ln 2: 2^n (1 + r + r^2 q(r)), q fitted on |r| <= ln 2 / 2
+ * to 3e-9.
  */
 static UDA_ALWAYS_INLINE vf vf_exp(vf x)
 {
@@ -106,7 +108,8 @@ static UDA_ALWAYS_INLINE vf vf_softplus(vf x)
 /* 1 / (1 + e^-x). */
 static UDA_ALWAYS_INLINE vf vf_sigmoid(vf x) { return 1.0f / (1.0f + vf_exp(-x)); }
 
-/* erfc(z) e^(z^2) for z >= 0: a polynomial in t = 1 / (1 + 0.4 z); times e^(-z^2) it errs by 3e-8. */
+/* erfc(z) e^(z^2) for z >= 0: a polynomial in t = 1 / (1 + 0.4 z); times e^(-z^2) it errs by
+ * 3e-8. */
 static UDA_ALWAYS_INLINE vf vf_erfc_scaled(vf z)
 {
     vf t = 1.0f / (z * 0.4f + 1.0f);
@@ -126,7 +129,8 @@ static UDA_ALWAYS_INLINE vf vf_erf(vf x)
     return (vf)((vu)y | ((vu)x & 0x80000000u));
 }
 
-/* Normal distribution Phi(x), and e^(-x^2/2) for its density. The tail keeps its relative accuracy. */
+/* Normal distribution Phi(x), and e^(-x^2/2) for its density. The tail keeps its relative
+ * accuracy. */
 static UDA_ALWAYS_INLINE vf vf_normal_cdf(vf x, vf *bell)
 {
     *bell = vf_exp(x * x * -0.5f);

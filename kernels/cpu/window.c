@@ -114,7 +114,8 @@ static void spread_bias(void *args, int64_t head)
     }
 }
 
-/* Tokens of window w of all images, and their regions. Returns whether there is more than one region. */
+/* Tokens of window w of all images, and their regions. Returns whether there is more than one
+ * region. */
 static bool locate(const struct plan *p, struct scratch *s, int64_t w)
 {
     const struct uda_window_attention_args *a = p->a;
@@ -145,7 +146,8 @@ static UDA_ALWAYS_INLINE void copy_scaled(float *to, const float *from, int64_t 
     }
 }
 
-/* to [n, dp] = scale times channels first.. of every token; padded tokens have `other` (NULL: 0). */
+/* to [n, dp] = scale times channels first.. of every token; padded tokens have `other` (NULL:
+ * 0). */
 static void gather(const struct plan *p, const struct scratch *s, float *to, const float *map,
                    int64_t channels, int64_t first, const float *other, float scale)
 {
@@ -382,7 +384,8 @@ static void backward_task(void *args, int64_t i)
     }
 }
 
-/* dtable of one head: sums over the chunks in order, then over the pairs of tokens that share a row of the table. */
+/* dtable of one head: sums over the chunks in order, then over the pairs of tokens that share a row
+ * of the table. */
 static void join_table(const struct plan *p, int64_t head)
 {
     const struct uda_window_attention_args *a = p->a;

@@ -22,12 +22,14 @@
 
 #define UDA_ALIGN_BYTES 64
 
-/* A single owned block, 64-byte aligned, not cleared; NULL when out of memory. uda_free(NULL) is allowed. */
+/* A single owned block, 64-byte aligned, not cleared; NULL when out of memory. uda_free(NULL) is
+ * allowed. */
 void *uda_alloc(size_t bytes) UDA_MUST_USE;
 void *uda_calloc(size_t bytes) UDA_MUST_USE;
 void uda_free(void *block);
 
-/* Fault injection for tests: the nth allocation from now (1 = the next) returns NULL; 0 turns it off. */
+/* Fault injection for tests: the nth allocation from now (1 = the next) returns NULL; 0 turns it
+ * off. */
 void uda_alloc_fail_after(int64_t nth);
 /* Number of system allocations so far in this process, for "a steady step allocates nothing". */
 int64_t uda_alloc_count(void);
@@ -40,7 +42,8 @@ struct uda_arena {
     size_t peak_bytes; /* high-water mark of used_bytes */
 };
 
-/* bytes of memory from the arena (0 gives a valid pointer), not cleared; NULL when out of memory. */
+/* bytes of memory from the arena (0 gives a valid pointer), not cleared; NULL when out of
+ * memory. */
 void *uda_arena_alloc(struct uda_arena *arena, size_t bytes) UDA_MUST_USE;
 void *uda_arena_calloc(struct uda_arena *arena, size_t bytes) UDA_MUST_USE;
 /* A larger block with the old content in front; extends in place when `block` was the last one. */
@@ -66,7 +69,8 @@ struct uda_pool {
     size_t used_bytes, peak_bytes, held_bytes;
 };
 
-/* Best-fit block of at least `bytes` bytes; NULL when out of memory. Release takes what get returned. */
+/* Best-fit block of at least `bytes` bytes; NULL when out of memory. Release takes what get
+ * returned. */
 void *uda_pool_get(struct uda_pool *pool, size_t bytes) UDA_MUST_USE;
 void uda_pool_put(struct uda_pool *pool, void *block);
 /* Returns every block at once; the slabs are kept. */

@@ -3,14 +3,16 @@
  * pseudo-labels travel from a model to evaluators, files and the fusion of labels.
  *
  * Invariants: images keep the order in which they were added; items of an image too. Every mask has
- * its image's size and at least one pixel; area and box are those of the mask. Scores are finite and
- * double, never rounded. All memory belongs to the arena given to init, which must outlive the set.
+ * its image's size and at least one pixel; area and box are those of the mask. Scores are finite
+ * and double, never rounded. All memory belongs to the arena given to init, which must outlive the
+ * set.
  *
  *     struct uda_detections set;
  *     uda_detections_init(&set, &arena);
  *     UDA_TRY(uda_detections_producer(&set, &producer, "final/weights.h5", err));
  *     UDA_TRY(uda_detections_image(&set, "frankfurt_000000_000294", 1024, 2048, err));
- *     UDA_TRY(uda_detections_add(&set, UDA_CAR, score, &rle, producer, err));      // to the last image
+ *     UDA_TRY(uda_detections_add(&set, UDA_CAR, score, &rle, producer, err));      // to the last
+ *     image
  *     for (int64_t i = 0; i < set.count; i++) { ... set.image[i].item[k].mask ... }
  */
 #ifndef UDA_BASE_DETECTIONS_H

@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Formats into err unless it already holds an error; strips line breaks so that it stays one line. */
+/* Formats into err unless it already holds an error; strips line breaks so that it stays one
+ * line. */
 static void fill(struct uda_err *err, enum uda_code code, const char *file, int line,
                  const char *format, va_list args, const char *suffix)
 {

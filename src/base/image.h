@@ -48,7 +48,8 @@ struct uda_instance {
     uint8_t *mask;          /* [y1-y0+1, x1-x0+1], 0 or 1 */
 };
 
-/* The labels of one image, in ascending id. Masks of the street formats are disjoint, COCO's may overlap. */
+/* The labels of one image, in ascending id. Masks of the street formats are disjoint, COCO's may
+ * overlap. */
 struct uda_labels {
     int64_t height, width;
     struct uda_instance *instance; /* [count] */

@@ -6,8 +6,8 @@
  * count by count and byte by byte.
  *
  * Invariants: every mask that a function here returns has height, width >= 1, height * width <=
- * 2^31 - 1, and counts that sum to height * width; so decode, area, box and intersection cannot fail.
- * Memory belongs to the arena that the producer was given. All functions are pure.
+ * 2^31 - 1, and counts that sum to height * width; so decode, area, box and intersection cannot
+ * fail. Memory belongs to the arena that the producer was given. All functions are pure.
  *
  *     struct uda_rle rle;
  *     UDA_TRY(uda_rle_encode(&rle, &arena, mask, height, width, err));
@@ -32,15 +32,16 @@ struct uda_box {
     int64_t x0, y0, x1, y1;
 };
 
-/* 0 if a mask of this size can be written as runs (both >= 1, product <= 2^31 - 1), else UDA_SHAPE. */
+/* 0 if a mask of this size can be written as runs (both >= 1, product <= 2^31 - 1), else
+ * UDA_SHAPE. */
 int uda_rle_check_size(int64_t height, int64_t width, struct uda_err *err) UDA_MUST_USE;
 
 /* mask u8 [height, width] row-major, non-zero = object. Errors: NOMEM, SHAPE. */
 int uda_rle_encode(struct uda_rle *rle, struct uda_arena *arena, const uint8_t *mask,
                    int64_t height, int64_t width, struct uda_err *err) UDA_MUST_USE;
 
-/* A mask cut to `box`: mask u8 [y1-y0+1, x1-x0+1]; the rest of the image is 0. An empty box gives an
- * empty mask. Errors: NOMEM, SHAPE (box not inside the image). */
+/* A mask cut to `box`: mask u8 [y1-y0+1, x1-x0+1]; the rest of the image is 0. An empty box gives
+ * an empty mask. Errors: NOMEM, SHAPE (box not inside the image). */
 int uda_rle_encode_box(struct uda_rle *rle, struct uda_arena *arena, const uint8_t *mask,
                        struct uda_box box, int64_t height, int64_t width, struct uda_err *err)
     UDA_MUST_USE;

@@ -55,7 +55,8 @@ float uda_rng_uniform(struct uda_rng *rng)
 
 #define LANES 16
 
-/* Philox of LANES counters that follow each other: out[word][lane]. Loops over lanes become vector code. */
+/* Philox of LANES counters that follow each other: out[word][lane]. Loops over lanes become vector
+ * code. */
 static void philox_lanes(uint32_t out[4][LANES], const uint32_t counter[4], const uint32_t key[2])
 {
     uint32_t *c0 = out[0], *c1 = out[1], *c2 = out[2], *c3 = out[3];

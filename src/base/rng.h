@@ -1,9 +1,11 @@
 /*
  * Random numbers as a function: Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as
- * 1, 2, 3", 2011) of (seed, purpose, stage, step, sample, index). There is no generator state to save.
+ * 1, 2, 3", 2011) of (seed, purpose, stage, step, sample, index). There is no generator state to
+ * save.
  *
- * Invariants: the same arguments give the same numbers on every machine; two different purposes never
- * share a stream. A `struct uda_rng` is a cursor over one stream, local to the function that made it.
+ * Invariants: the same arguments give the same numbers on every machine; two different purposes
+ * never share a stream. A `struct uda_rng` is a cursor over one stream, local to the function that
+ * made it.
  *
  *     struct uda_rng rng;
  *     uda_rng_init(&rng, seed, UDA_RNG_CROP, stage, step, sample);

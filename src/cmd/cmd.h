@@ -1,6 +1,6 @@
 /*
- * The verbs. Each parses its own arguments (argv[0] is the verb), prints results on stdout and returns a code that
- * main turns into the exit status.
+ * The verbs. Each parses its own arguments (argv[0] is the verb), prints results on stdout and
+ * returns a code that main turns into the exit status.
  */
 #ifndef UDA_CMD_CMD_H
 #define UDA_CMD_CMD_H

@@ -63,7 +63,8 @@ static int collect(struct import *im, struct uda_arena *arena, struct uda_err *e
     return 0;
 }
 
-/* Checks the items [from, from + n) that make one parameter: a whole one, or q, k, v of one shape. */
+/* Checks the items [from, from + n) that make one parameter: a whole one, or q, k, v of one
+ * shape. */
 static int check_parts(const struct import *im, int64_t from, int64_t n, struct uda_err *err)
 {
     const struct item *first = &im->items[from];

@@ -6,7 +6,8 @@
 #define ROOM UDA_IMPORT_NAME_BYTES
 #define CAPTURES 4
 
-/* In a pattern '#' stands for a number and '$' for "weight" or "bias"; both are carried over in order. */
+/* In a pattern '#' stands for a number and '$' for "weight" or "bias"; both are carried over in
+ * order. */
 struct rule {
     const char *theirs, *ours;
     int part;
@@ -152,7 +153,8 @@ static void replace_head(char name[ROOM], const char *head, size_t skip)
     (void)snprintf(name, ROOM, "%s%s", head, rest);
 }
 
-/* Undoes wrappers and the spellings of other ages; the name then has one of two forms, theirs or ours. */
+/* Undoes wrappers and the spellings of other ages; the name then has one of two forms, theirs or
+ * ours. */
 static void normalise(char name[ROOM])
 {
     static const char pixel[] = "sem_seg_head.pixel_decoder.", head[] = "sem_seg_head.";

@@ -8,8 +8,8 @@
 #include "src/plan/manifest.h"
 
 /*
- * uda_manifest_load with the values of --set. On a manifest error every problem goes to stderr, each
- * as "file:line:col: message", its line and a caret, and err says how many there are.
+ * uda_manifest_load with the values of --set. On a manifest error every problem goes to stderr,
+ * each as "file:line:col: message", its line and a caret, and err says how many there are.
  */
 int uda_manifest_option_load(struct uda_manifest **out, struct uda_arena *arena, const char *path,
                              const struct uda_option_list *sets, struct uda_err *err) UDA_MUST_USE;

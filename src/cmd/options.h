@@ -6,7 +6,8 @@
  *         {"--out", UDA_OPTION_TEXT, &o.out, "DIR", "where to write"},
  *         {"--seed", UDA_OPTION_INT, &o.seed, "N", "seed of the scenes (default 1)"},
  *         {"--verify", UDA_OPTION_FLAG, &o.verify, NULL, "re-read every byte"}};
- *     struct uda_usage usage = {"scenes", "[options]", "draws labelled scenes", table, UDA_LEN(table)};
+ *     struct uda_usage usage = {"scenes", "[options]", "draws labelled scenes", table,
+ *     UDA_LEN(table)};
  *     UDA_TRY(uda_options_parse(&rest, &usage, argc, argv, err));
  */
 #ifndef UDA_CMD_OPTIONS_H
@@ -46,9 +47,10 @@ struct uda_usage {
 };
 
 /*
- * Fills the values and collects the positional arguments in `rest` (borrowed from argv). argv[0] is the verb.
- * --help prints the table on stdout and sets *help; the caller then returns 0.
- * Errors: UDA_MANIFEST (exit code 2): unknown option with a suggestion, missing or bad value, wrong count.
+ * Fills the values and collects the positional arguments in `rest` (borrowed from argv). argv[0] is
+ * the verb. --help prints the table on stdout and sets *help; the caller then returns 0.
+ * Errors: UDA_MANIFEST (exit code 2): unknown option with a suggestion, missing or bad value, wrong
+ * count.
  */
 int uda_options_parse(struct uda_option_list *rest, bool *help, const struct uda_usage *usage,
                       int argc, char **argv, struct uda_err *err) UDA_MUST_USE;

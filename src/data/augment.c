@@ -238,7 +238,8 @@ static void find_range(int64_t *first, int64_t *end, const int32_t *table, int64
     *end = b;
 }
 
-/* Draws an instance into a cleared mask [*, stride]; out = NULL only asks. True if any pixel is set. */
+/* Draws an instance into a cleared mask [*, stride]; out = NULL only asks. True if any pixel is
+ * set. */
 static bool draw_mask(uint8_t *out, const struct uda_instance *n, const struct lookup *k)
 {
     int64_t y_first, y_end, x_first, x_end;

@@ -2,9 +2,9 @@
  * Augmentation: a pure function of (scene, spec, random stream).
  *
  * Order as in the reference (Mask2Former's MaskFormerInstanceDatasetMapper for Cityscapes):
- * resize the shorter edge to a size drawn from a list, crop, color, flip. With `lsj` the COCO order:
- * flip, resize by a drawn scale, crop and pad to a fixed size. Only the crop is ever computed, with the
- * same bytes as resizing the whole image first.
+ * resize the shorter edge to a size drawn from a list, crop, color, flip. With `lsj` the COCO
+ * order: flip, resize by a drawn scale, crop and pad to a fixed size. Only the crop is ever
+ * computed, with the same bytes as resizing the whole image first.
  *
  * Invariants: images are resized as Pillow's BILINEAR, masks as its NEAREST, both bit for bit; the
  * result depends on nothing but the arguments.
@@ -48,8 +48,8 @@ struct uda_augment_spec {
     float color; /* strength of ColorAugSSD, 0 = off, 1 = the reference's ranges */
     float flip;   /* probability of the horizontal flip */
     bool keep_empty; /* keep instances that the crop has cut away, as all-zero masks (the reference does) */
-    /* Large-scale jitter instead of the two steps above: scale in [scale_min, scale_max] of a frame of
-     * crop_height_px x crop_width_px, cut or padded (grey 128) to it. */
+    /* Large-scale jitter instead of the two steps above: scale in [scale_min, scale_max] of a frame
+     * of crop_height_px x crop_width_px, cut or padded (grey 128) to it. */
     bool lsj;
     float scale_min, scale_max;
 };
@@ -68,15 +68,16 @@ struct uda_sample {
 /* Lists what is wrong with a spec (UDA_MANIFEST), or 0. */
 int uda_augment_check(const struct uda_augment_spec *spec, struct uda_err *err) UDA_MUST_USE;
 
-/* sample = flip(color(crop(resize(scene)))). Owns: all of sample in `arena`; `scratch` is left as found.
- * UDA_NOMEM; UDA_SHAPE: a resized edge would be below 1 or above 2^15 pixels. */
+/* sample = flip(color(crop(resize(scene)))). Owns: all of sample in `arena`; `scratch` is left as
+ * found. UDA_NOMEM; UDA_SHAPE: a resized edge would be below 1 or above 2^15 pixels. */
 int uda_augment_apply(struct uda_sample *sample, const struct uda_augment_spec *spec,
                       const struct uda_class_map *map, const struct uda_labelled_image *scene,
                       struct uda_rng *rng, struct uda_arena *arena, struct uda_arena *scratch,
                       struct uda_err *err) UDA_MUST_USE;
 
 /* ColorAugSSD in place on rgb [pixels, 3]: each of brightness +-32, contrast 0.5..1.5, saturation
- * 0.5..1.5, hue +-18 half-degrees fires with probability 1/2; `strength` in 0..1 narrows the ranges. */
+ * 0.5..1.5, hue +-18 half-degrees fires with probability 1/2; `strength` in 0..1 narrows the
+ * ranges. */
 void uda_augment_color(uint8_t *rgb, int64_t pixels, float strength, struct uda_rng *rng);
 
 #endif

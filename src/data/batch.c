@@ -10,7 +10,8 @@ const float uda_batch_std[3] = {58.395f, 57.120f, 57.375f};
 
 int64_t uda_batch_round_up(int64_t n, int64_t align) { return (n + align - 1) / align * align; }
 
-/* The 256 values a channel can take: division once for each, so that every pixel is exactly (x - mean) / std. */
+/* The 256 values a channel can take: division once for each, so that every pixel is exactly
+ * (x - mean) / std. */
 struct levels {
     float value[3][256];
 };

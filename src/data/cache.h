@@ -1,8 +1,9 @@
 /*
  * Decoded scenes kept in memory: first come, first kept, up to a bound. For src/data/loader.c only.
  *
- * Invariants: a scene, once put, never changes or moves until destroy; what is kept depends on timing, but what
- * a caller gets equals what it would decode. Threads: all functions but create and destroy are safe.
+ * Invariants: a scene, once put, never changes or moves until destroy; what is kept depends on
+ * timing, but what a caller gets equals what it would decode. Threads: all functions but create and
+ * destroy are safe.
  *
  *     const struct uda_labelled_image *scene = uda_cache_get(cache, i);
  *     if (scene == NULL) { ...decode...; uda_cache_put(cache, i, &decoded); }

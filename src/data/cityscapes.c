@@ -1,7 +1,8 @@
 /*
- * Cityscapes gtFine. Decoding follows cityscapesScripts preparation/json2instanceImg.py: a pixel value of
- * 1000 and more is label id * 1000 + instance; below it is the label id itself, and a thing class there is
- * a group, which is a crowd for us. Image and label are paired by name as in detectron2.
+ * Cityscapes gtFine. Decoding follows cityscapesScripts preparation/json2instanceImg.py: a pixel
+ * value of 1000 and more is label id * 1000 + instance; below it is the label id itself, and a
+ * thing class there is a group, which is a crowd for us. Image and label are paired by name as in
+ * detectron2.
  */
 #include "src/data/label_png.h"
 #include "src/data/segments.h"

@@ -1,11 +1,12 @@
 /*
- * COCO instances JSON: images, annotations, categories (pycocotools coco.py). Categories are matched by name,
- * since ids are not contiguous; names that are none of the eight classes are not objects. iscrowd = 1 is a
- * crowd. An annotation without a segmentation, or whose mask has no pixel, is left out. Instances are in the
- * order of the file and may overlap; their id is 1 + position in `annotations`.
+ * COCO instances JSON: images, annotations, categories (pycocotools coco.py). Categories are
+ * matched by name, since ids are not contiguous; names that are none of the eight classes are not
+ * objects. iscrowd = 1 is a crowd. An annotation without a segmentation, or whose mask has no
+ * pixel, is left out. Instances are in the order of the file and may overlap; their id is
+ * 1 + position in `annotations`.
  *
- * Where: `annotations` and `images` as given; without them ROOT/annotations/instances_SPLIT.json and
- * ROOT/SPLIT. Images must be PNG files.
+ * Where: `annotations` and `images` as given; without them ROOT/annotations/instances_SPLIT.json
+ * and ROOT/SPLIT. Images must be PNG files.
  */
 #include "src/data/coco.h"
 

@@ -11,10 +11,10 @@
 #include "src/base/rle.h"
 
 /*
- * The mask that pycocotools' annToRLE gives: (a) a list of polygons [x0,y0,x1,y1,...], their union; (b)
- * {size: [h,w], counts: [runs]}; (c) {size, counts: "string"}. *any = false for a missing, null or empty
- * segmentation. `where` names the file and annotation in messages. UDA_FORMAT: anything else, or a size
- * that is not height x width. Owns: rle in arena.
+ * The mask that pycocotools' annToRLE gives: (a) a list of polygons [x0,y0,x1,y1,...], their union;
+ * (b) {size: [h,w], counts: [runs]}; (c) {size, counts: "string"}. *any = false for a missing, null
+ * or empty segmentation. `where` names the file and annotation in messages. UDA_FORMAT: anything
+ * else, or a size that is not height x width. Owns: rle in arena.
  */
 int uda_coco_segmentation(struct uda_rle *rle, bool *any, const struct uda_json *node,
                           int64_t height, int64_t width, const char *where,

@@ -1,6 +1,6 @@
 /*
- * ColorAugSSD of detectron2 (projects/PointRend/point_rend/color_augmentation.py) on 8-bit RGB: the SSD paper's
- * photometric distortion with OpenCV's 8-bit HSV, whose hue counts half-degrees 0..179.
+ * ColorAugSSD of detectron2 (projects/PointRend/point_rend/color_augmentation.py) on 8-bit RGB: the
+ * SSD paper's photometric distortion with OpenCV's 8-bit HSV, whose hue counts half-degrees 0..179.
  */
 #include "src/data/augment.h"
 

@@ -75,15 +75,16 @@ struct uda_labelled_image {
     int64_t index;            /* in the data set */
 };
 
-/* Lists, counts and selects. Reads every label once, or the cache if names and sizes in bytes of all
- * files still agree. UDA_FORMAT names the first bad file in name order; UDA_MANIFEST: unknown format,
- * or a hold_out larger than the split; UDA_FORMAT: no image is left. Owns: *dataset, by the caller. */
+/* Lists, counts and selects. Reads every label once, or the cache if names and sizes in bytes of
+ * all files still agree. UDA_FORMAT names the first bad file in name order; UDA_MANIFEST: unknown
+ * format, or a hold_out larger than the split; UDA_FORMAT: no image is left. Owns: *dataset, by the
+ * caller. */
 int uda_dataset_create(struct uda_dataset **dataset, const struct uda_dataset_spec *spec,
                        struct uda_err *err) UDA_MUST_USE;
 void uda_dataset_destroy(struct uda_dataset **dataset);
 
-/* Decodes image i and its labels into `arena`; `scratch` is left as found. Threads: safe with arenas of
- * the caller's own. */
+/* Decodes image i and its labels into `arena`; `scratch` is left as found. Threads: safe with
+ * arenas of the caller's own. */
 int uda_dataset_load(struct uda_labelled_image *scene, const struct uda_dataset *dataset, int64_t i,
                      struct uda_arena *arena, struct uda_arena *scratch,
                      struct uda_err *err) UDA_MUST_USE;

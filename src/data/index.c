@@ -51,7 +51,8 @@ static int scan_item(struct scan *s, int64_t i, struct uda_err *err)
     return rc;
 }
 
-/* A failure is only noted here: its message comes from the first failing item, alone, afterwards. */
+/* A failure is only noted here: its message comes from the first failing item, alone,
+ * afterwards. */
 static void scan_task(void *args, int64_t task)
 {
     struct scan *s = args;
@@ -131,7 +132,8 @@ static int hash_files(struct uda_hasher *h, const struct uda_reader *reader,
     return 0;
 }
 
-/* key = digest of everything that the index is made from, as far as it can be seen without decoding. */
+/* key = digest of everything that the index is made from, as far as it can be seen without
+ * decoding. */
 static int key_of_files(char key[UDA_DIGEST_TEXT_BYTES], const struct uda_reader *reader,
                         const struct uda_reader_list *list, const struct uda_dataset_item *chosen,
                         int64_t count, bool unlabelled, struct uda_err *err)
@@ -232,9 +234,10 @@ static int write_cache(const struct uda_dataset_item *item, int64_t count, const
     char digest[UDA_DIGEST_TEXT_BYTES] = "";
     UDA_TRY(digest_of_rows(digest, item, count, err));
     uda_str_init(&s, &arena);
-    uda_str_add(&s, "{\"format\": \"%s\", \"key\": \"%s\", \"digest\": \"%s\",\n \"columns\": [\"name\", \"height\", "
-                    "\"width\", \"crowds\", \"person\", \"rider\", \"car\", \"truck\", \"bus\", "
-                    "\"train\", \"motorcycle\", \"bicycle\"],\n \"images\": [\n",
+    uda_str_add(&s, "{\"format\": \"%s\", \"key\": \"%s\", \"digest\": \"%s\",\n "
+                    "\"columns\": [\"name\", \"height\", \"width\", \"crowds\", \"person\", "
+                    "\"rider\", \"car\", \"truck\", \"bus\", \"train\", \"motorcycle\", "
+                    "\"bicycle\"],\n \"images\": [\n",
                 format, key, digest);
     for (int64_t i = 0; i < count; i++) {
         uda_str_add(&s, "[");

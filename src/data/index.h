@@ -1,9 +1,10 @@
 /*
- * The index of chosen images of a split: sizes and counts of instances, scanned once and kept in a file.
+ * The index of chosen images of a split: sizes and counts of instances, scanned once and kept in a
+ * file.
  *
- * Invariants: the index depends on the files alone. The cache file is used only if format, names and sizes in
- * bytes of all files (for COCO the contents of the JSON) are those it was made from; otherwise, or when it is
- * damaged, it is made again and says so. For src/data/dataset.c only.
+ * Invariants: the index depends on the files alone. The cache file is used only if format, names
+ * and sizes in bytes of all files (for COCO the contents of the JSON) are those it was made from;
+ * otherwise, or when it is damaged, it is made again and says so. For src/data/dataset.c only.
  *
  *     UDA_TRY(uda_index_make(&items, reader, &list, source, count, &options, &arena, err));
  */

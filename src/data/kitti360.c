@@ -1,8 +1,8 @@
 /*
- * KITTI-360, 2D semantics. The official frame lists drive everything: a line names an image and its semantic
- * PNG; the instance PNG lies beside it. A pixel is semantic * 1000 + instance for stuff too (kitti360Scripts
- * helpers/annotation.py); a thing pixel with instance 0 has no object: it is a crowd for us. Instance numbers
- * run through a whole sequence and pass 255.
+ * KITTI-360, 2D semantics. The official frame lists drive everything: a line names an image and its
+ * semantic PNG; the instance PNG lies beside it. A pixel is semantic * 1000 + instance for stuff
+ * too (kitti360Scripts helpers/annotation.py); a thing pixel with instance 0 has no object: it is a
+ * crowd for us. Instance numbers run through a whole sequence and pass 255.
  */
 #include "src/data/label_png.h"
 #include "src/data/segments.h"
@@ -23,8 +23,9 @@ struct frames {
     struct uda_arena *arena;
 };
 
-/* "0003_0000000386" of ".../2013_05_28_drive_0003_sync/image_00/data_rect/0000000386.png", the name the official
- * evaluation uses; another camera than 00 is appended, so that names stay unique. NULL: another pattern. */
+/* "0003_0000000386" of ".../2013_05_28_drive_0003_sync/image_00/data_rect/0000000386.png", the name
+ * the official evaluation uses; another camera than 00 is appended, so that names stay unique.
+ * NULL: another pattern. */
 static const char *frame_name(struct uda_arena *arena, const char *image)
 {
     const char *drive = strstr(image, "_drive_");
@@ -47,7 +48,8 @@ static const char *frame_name(struct uda_arena *arena, const char *image)
     return uda_arena_printf(arena, "%.*s_%s_image_%.2s", digits, drive, stem, camera);
 }
 
-/* The path of the instance PNG that belongs to a semantic PNG; NULL if it is not in a folder "semantic". */
+/* The path of the instance PNG that belongs to a semantic PNG; NULL if it is not in a folder
+ * "semantic". */
 static char *instance_path(struct uda_arena *arena, const char *root, const char *semantic)
 {
     static const char folder[] = "/semantic/";

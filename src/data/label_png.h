@@ -1,6 +1,6 @@
 /*
- * What the readers of label PNGs share: a raster of the expected kind and size, messages, name lists.
- * For the files of src/data only.
+ * What the readers of label PNGs share: a raster of the expected kind and size, messages, name
+ * lists. For the files of src/data only.
  *
  *     const struct uda_label_png want = {.bits = 16, .channels_min = 1, .channels_max = 1,
  *                                        .height = h, .width = w, .what = "16-bit gray"};
@@ -22,8 +22,8 @@ struct uda_label_png {
 int uda_label_png_read(struct uda_raster *raster, const char *path, const struct uda_label_png *want,
                        struct uda_arena *arena, struct uda_err *err) UDA_MUST_USE;
 
-/* The raster as one key for each pixel, key [height, width] = c0 | c1 << 8 | c2 << 16 over the first
- * three channels. 16-bit channels: c0 << 16 | c1, the third is not used. Owns: arena. */
+/* The raster as one key for each pixel, key [height, width] = c0 | c1 << 8 | c2 << 16 over the
+ * first three channels. 16-bit channels: c0 << 16 | c1, the third is not used. Owns: arena. */
 int uda_label_png_keys(uint32_t **key, const char *path, const struct uda_label_png *want,
                        struct uda_arena *arena, struct uda_err *err) UDA_MUST_USE;
 

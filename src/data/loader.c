@@ -10,13 +10,15 @@
 
 enum slot_state { SLOT_EMPTY, SLOT_BUSY, SLOT_READY };
 
-/* An arena that is one block once it has seen its largest step: a steady step asks the system for nothing. */
+/* An arena that is one block once it has seen its largest step: a steady step asks the system for
+ * nothing. */
 struct steady {
     struct uda_arena arena;
     size_t held_bytes;
 };
 
-/* One step under way. A slot belongs to whoever made it BUSY, then to the consumer; state is under the mutex. */
+/* One step under way. A slot belongs to whoever made it BUSY, then to the consumer; state is under
+ * the mutex. */
 struct slot {
     enum slot_state state;
     int64_t step;

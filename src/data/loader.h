@@ -1,11 +1,12 @@
 /*
  * The loader: batches of consecutive steps, prefetched by worker threads.
  *
- * Invariants: the batch of step s is a pure function of (data set, seed, stage, s) and the spec, whatever
- * the number of workers, the prefetch depth, the cache or the first step. Sample i of step s is at
- * position s * batch + i of an endless walk through epochs; epoch e visits the data set in the order
- * UDA_RNG_SHUFFLE(seed, stage, step 0, sample e), or in its own order when sequential; its augmentation
- * draws from UDA_RNG_AUGMENT(seed, stage, step s, sample i). Starting at any step costs the same.
+ * Invariants: the batch of step s is a pure function of (data set, seed, stage, s) and the spec,
+ * whatever the number of workers, the prefetch depth, the cache or the first step. Sample i of step
+ * s is at position s * batch + i of an endless walk through epochs; epoch e visits the data set in
+ * the order UDA_RNG_SHUFFLE(seed, stage, step 0, sample e), or in its own order when sequential;
+ * its augmentation draws from UDA_RNG_AUGMENT(seed, stage, step s, sample i). Starting at any step
+ * costs the same.
  *
  *     struct uda_loader_spec spec = {.batch = 2, .seed = 1, .first_step = 0, .last_step = 1000,
  *                                    .workers = 2, .augment = &augment, .map = &map};
@@ -40,8 +41,9 @@ int uda_loader_create(struct uda_loader **loader, const struct uda_dataset *data
                       const struct uda_loader_spec *spec, struct uda_err *err) UDA_MUST_USE;
 void uda_loader_destroy(struct uda_loader **loader);
 
-/* The batch of the next step, valid until the next call or destroy; NULL after last_step-1. An image that
- * cannot be read is reported at its own step, then at every later call. Threads: one caller. */
+/* The batch of the next step, valid until the next call or destroy; NULL after last_step-1. An
+ * image that cannot be read is reported at its own step, then at every later call. Threads: one
+ * caller. */
 int uda_loader_next(struct uda_loader *loader, const struct uda_batch **batch,
                     struct uda_err *err) UDA_MUST_USE;
 

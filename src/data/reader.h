@@ -49,12 +49,12 @@ struct uda_reader_list {
 struct uda_reader {
     const char *format; /* as in a manifest */
     const char *layout; /* one line for help: where files are expected below the root */
-    /* Lists a split. UDA_IO: a folder is missing; UDA_FORMAT: a list or JSON is damaged, or a file that
-     * must be there is not, or the split is empty. */
+    /* Lists a split. UDA_IO: a folder is missing; UDA_FORMAT: a list or JSON is damaged, or a file
+     * that must be there is not, or the split is empty. */
     int (*list)(struct uda_reader_list *list, struct uda_arena *arena,
                 const struct uda_reader_source *source, struct uda_err *err);
-    /* Labels of item i, of an image of height x width, into `arena`; temporaries stay in `scratch` for the
-     * caller to reset. Not called for an unlabelled list.
+    /* Labels of item i, of an image of height x width, into `arena`; temporaries stay in `scratch`
+     * for the caller to reset. Not called for an unlabelled list.
      * UDA_FORMAT: wrong size, depth, channels or class, with the pixel. */
     int (*labels)(struct uda_labels *labels, const struct uda_reader_list *list, int64_t i,
                   int64_t height, int64_t width, struct uda_arena *arena,
@@ -76,7 +76,8 @@ const struct uda_reader *uda_reader_at(int64_t i);
 /* Frees the reader's state in a list; the items belong to the arena. */
 void uda_reader_finish(const struct uda_reader *reader, struct uda_reader_list *list);
 
-/* Sorts by name and refuses duplicates (UDA_FORMAT) and an empty list; gives ids 1.. if `number`. */
+/* Sorts by name and refuses duplicates (UDA_FORMAT) and an empty list; gives ids 1.. if
+ * `number`. */
 int uda_reader_sort(struct uda_reader_list *list, bool number, const char *where,
                     struct uda_err *err) UDA_MUST_USE;
 

@@ -3,7 +3,8 @@
 #include <math.h>
 #include <string.h>
 
-/* Weights are fixed point with 32 - 8 - 2 bits after the point: 8 bits of sample and one of headroom. */
+/* Weights are fixed point with 32 - 8 - 2 bits after the point: 8 bits of sample and one of
+ * headroom. */
 #define WEIGHT_BITS 22
 
 /* The taps of outputs first .. first+count-1 along one axis. */
@@ -185,7 +186,8 @@ int uda_resize_image(uint8_t *out, const struct uda_image *image, const struct u
 
 void uda_resize_nearest(int32_t *source, int64_t in, int64_t out, int64_t first, int64_t count)
 {
-    /* Pillow adds up the step instead of multiplying, and its rounding errors decide some pixels. */
+    /* Pillow adds up the step instead of multiplying, and its rounding errors decide some
+     * pixels. */
     double step = (double)in / (double)out, at = 0.5 * step;
     for (int64_t i = 0; i < first + count; i++) {
         if (i >= first) {

@@ -1,8 +1,9 @@
 /*
- * Synscapes. The instance PNG holds id = R + 256 G + 65536 B (synscapes.on.liu.se/features); meta/N.json says the
- * class of an id as a Cityscapes label id, the class PNG that of every pixel. A motorcyclist or bicyclist of
- * the meta file is a person and a vehicle in one: it is split by the class PNG into a rider and the vehicle, as the
- * UDA4Inst paper describes. An id that the meta file does not list gets the class of most of its pixels.
+ * Synscapes. The instance PNG holds id = R + 256 G + 65536 B (synscapes.on.liu.se/features);
+ * meta/N.json says the class of an id as a Cityscapes label id, the class PNG that of every pixel.
+ * A motorcyclist or bicyclist of the meta file is a person and a vehicle in one: it is split by the
+ * class PNG into a rider and the vehicle, as the UDA4Inst paper describes. An id that the meta file
+ * does not list gets the class of most of its pixels.
  *
  * Labels exist at the size of img/rgb; with img/rgb-2k they are scaled with nearest neighbour.
  */
@@ -116,8 +117,8 @@ static int most_frequent(const int64_t hist[LABEL_ID_MAX + 1])
     return best;
 }
 
-/* Whether a pixel of class c goes to part `want` of a ridden vehicle of class `main`: rider, motorcycle and
- * bicycle pixels to their own part, anything else to the vehicle. */
+/* Whether a pixel of class c goes to part `want` of a ridden vehicle of class `main`: rider,
+ * motorcycle and bicycle pixels to their own part, anything else to the vehicle. */
 static bool belongs(uint32_t c, int want, int main)
 {
     bool other = (c == ID_RIDER || c == ID_MOTORCYCLE || c == ID_BICYCLE) && (int)c != main;

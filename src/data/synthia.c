@@ -1,7 +1,8 @@
 /*
- * SYNTHIA-RAND-CITYSCAPES. GT/LABELS is 16-bit RGB: red is the class 0..22, green the instance (README of the
- * data set). Rider and bicycle may share a number, so the key is the pair. A thing pixel with instance 0 has
- * no object: it is a crowd for us. Readers that cut to 8 bits see class 0 everywhere: such files are refused.
+ * SYNTHIA-RAND-CITYSCAPES. GT/LABELS is 16-bit RGB: red is the class 0..22, green the instance
+ * (README of the data set). Rider and bicycle may share a number, so the key is the pair. A thing
+ * pixel with instance 0 has no object: it is a crowd for us. Readers that cut to 8 bits see class 0
+ * everywhere: such files are refused.
  */
 #include "src/data/label_png.h"
 #include "src/data/segments.h"

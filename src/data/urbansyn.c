@@ -1,7 +1,8 @@
 /*
- * UrbanSyn. The panoptic PNG alone tells everything: blue is the Cityscapes train id, red and green number
- * the object; the same (red, green) occurs with two classes (a rider and the bicycle), so the key is the
- * whole triple. (0,0,0) is stuff and void alike. Source: the data set's card on Hugging Face, checked on 100 files.
+ * UrbanSyn. The panoptic PNG alone tells everything: blue is the Cityscapes train id, red and green
+ * number the object; the same (red, green) occurs with two classes (a rider and the bicycle), so
+ * the key is the whole triple. (0,0,0) is stuff and void alike. Source: the data set's card on
+ * Hugging Face, checked on 100 files.
  */
 #include "src/data/label_png.h"
 #include "src/data/segments.h"

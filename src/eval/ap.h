@@ -1,8 +1,8 @@
 /*
  * The result of an evaluation, and how it is shown: a text table and JSON.
  *
- * Invariants: a figure is in 0..1, or NaN where it is undefined (a class without ground truth); NaN is
- * "-" in tables and null in JSON. Memory belongs to the arena that the evaluator was given.
+ * Invariants: a figure is in 0..1, or NaN where it is undefined (a class without ground truth); NaN
+ * is "-" in tables and null in JSON. Memory belongs to the arena that the evaluator was given.
  *
  *     struct uda_ap ap;
  *     UDA_TRY(uda_evaluation_finish(&ap, evaluation, &arena, err));
@@ -43,8 +43,8 @@ double uda_ap_mean(const double *value, int64_t count);
 void uda_ap_table(struct uda_str *text, const struct uda_ap *ap);
 
 /*
- * Appends {"AP":x,"AP50":x,"classes":{"car":{"AP":x,"AP50":x},...}}; COCO adds AP75, APs, APm, APl. 17
- * significant digits, so that the doubles come back.
+ * Appends {"AP":x,"AP50":x,"classes":{"car":{"AP":x,"AP50":x},...}}; COCO adds AP75, APs, APm, APl.
+ * 17 significant digits, so that the doubles come back.
  */
 void uda_ap_json(struct uda_str *text, const struct uda_ap *ap);
 

@@ -1,4 +1,5 @@
-/* The Cityscapes protocol: labels of cityscapesScripts' labels.py, folder layout of the benchmark. */
+/* The Cityscapes protocol: labels of cityscapesScripts' labels.py, folder layout of the
+ * benchmark. */
 #include "src/eval/protocol.h"
 
 #include "io/fs.h"

@@ -1,11 +1,12 @@
 /*
  * COCO's average precision of masks: greedy matching by score, 101-point interpolation.
  *
- * Follows pycocotools' cocoeval.py (COCOeval, iouType segm, 100 detections for each image and class),
- * with its orders of ties and its roundings.
+ * Follows pycocotools' cocoeval.py (COCOeval, iouType segm, 100 detections for each image and
+ * class), with its orders of ties and its roundings.
  *
- * Two steps as in region.h: uda_coco_measure matches the objects of an image (pure), uda_coco_ap reduces
- * the images, which must be in ascending id. Classes are indices 0 .. classes - 1, ascending category id.
+ * Two steps as in region.h: uda_coco_measure matches the objects of an image (pure), uda_coco_ap
+ * reduces the images, which must be in ascending id. Classes are indices 0 .. classes - 1,
+ * ascending category id.
  */
 #ifndef UDA_EVAL_COCO_AP_H
 #define UDA_EVAL_COCO_AP_H
@@ -52,7 +53,8 @@ struct uda_coco_image {
     int64_t classes;
 };
 
-/* Matches guess [guesses] with truth [truths], both in file order. Errors: NOMEM, SHAPE (mask sizes). */
+/* Matches guess [guesses] with truth [truths], both in file order. Errors: NOMEM, SHAPE (mask
+ * sizes). */
 int uda_coco_measure(struct uda_coco_image *image, struct uda_arena *arena,
                      const struct uda_coco_truth *truth, int64_t truths,
                      const struct uda_coco_guess *guess, int64_t guesses, const char *name,
@@ -64,9 +66,9 @@ int uda_coco_ap(struct uda_ap *ap, struct uda_arena *arena, const char *const *c
                 struct uda_err *err) UDA_MUST_USE;
 
 /*
- * An instances file against a results file, or against detections (set not NULL; results_path is then
- * only a name) whose images are called like file_name without folder and suffix. Category and image ids
- * are the files'. Errors: IO; FORMAT naming file and entry; NOMEM.
+ * An instances file against a results file, or against detections (set not NULL; results_path is
+ * then only a name) whose images are called like file_name without folder and suffix. Category and
+ * image ids are the files'. Errors: IO; FORMAT naming file and entry; NOMEM.
  */
 int uda_coco_ap_files(struct uda_ap *ap, struct uda_arena *arena, const char *instances_path,
                       const char *results_path, const struct uda_detections *set,

@@ -14,7 +14,8 @@ static double overlap_threshold(int64_t i)
     return i == UDA_AP_THRESHOLDS - 1 ? .95 : (double)i * ((.95 - .5) / 9) + .5;
 }
 
-/* An object of the image in the order of work: by class, predictions by falling score, then input. */
+/* An object of the image in the order of work: by class, predictions by falling score, then
+ * input. */
 struct ranked {
     int64_t cls, index;
     double score;
@@ -59,7 +60,8 @@ static void fill_ious(struct group *g)
     }
 }
 
-/* ignore [truths] in this range, and their order: those that count first. Returns how many count. */
+/* ignore [truths] in this range, and their order: those that count first. Returns how many
+ * count. */
 static int32_t order_truths(struct group *g, int range)
 {
     int64_t at = 0;
@@ -78,7 +80,8 @@ static int32_t order_truths(struct group *g, int range)
     return counted;
 }
 
-/* The object that prediction d takes at this overlap, -1 for none. Of equal overlaps the last one wins. */
+/* The object that prediction d takes at this overlap, -1 for none. Of equal overlaps the last one
+ * wins. */
 static int64_t best_truth(const struct group *g, int64_t d, double threshold)
 {
     double least = threshold < 1 - 1e-10 ? threshold : 1 - 1e-10;

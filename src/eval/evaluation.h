@@ -44,18 +44,19 @@ int uda_evaluation_create(struct uda_evaluation **evaluation, enum uda_eval_prot
 void uda_evaluation_destroy(struct uda_evaluation **evaluation);
 
 /*
- * Measures an image. Detections of classes that the protocol does not evaluate are left out (KITTI-360:
- * bus, train). Errors: NOMEM, SHAPE (mask size), FORMAT (unknown id in ids). An image whose addition
- * failed is not part of the evaluation.
+ * Measures an image. Detections of classes that the protocol does not evaluate are left out
+ * (KITTI-360: bus, train). Errors: NOMEM, SHAPE (mask size), FORMAT (unknown id in ids). An image
+ * whose addition failed is not part of the evaluation.
  */
 int uda_evaluation_add(struct uda_evaluation *evaluation, const struct uda_eval_truth *truth,
                        const struct uda_image_detections *found,
                        struct uda_err *err) UDA_MUST_USE;
 
 /*
- * Adds images 0 .. images - 1 by a team (NULL: this thread), as uda_evaluation_add in that order would.
- * load fills truth and found of image i from memory of `scratch`, which is emptied after; it is called
- * from several threads, each i once. The failure of the lowest i is reported, and then no image is added.
+ * Adds images 0 .. images - 1 by a team (NULL: this thread), as uda_evaluation_add in that order
+ * would. load fills truth and found of image i from memory of `scratch`, which is emptied after; it
+ * is called from several threads, each i once. The failure of the lowest i is reported, and then no
+ * image is added.
  */
 int uda_evaluation_add_all(struct uda_evaluation *evaluation, struct uda_team *team, int64_t images,
                            int (*load)(void *args, int64_t i, struct uda_arena *scratch,
@@ -63,7 +64,8 @@ int uda_evaluation_add_all(struct uda_evaluation *evaluation, struct uda_team *t
                                        struct uda_image_detections *found, struct uda_err *err),
                            void *args, struct uda_err *err) UDA_MUST_USE;
 
-/* The figures so far; more images may be added after. COCO's classes are the eight. Errors: NOMEM. */
+/* The figures so far; more images may be added after. COCO's classes are the eight. Errors:
+ * NOMEM. */
 int uda_evaluation_finish(struct uda_ap *ap, const struct uda_evaluation *evaluation,
                           struct uda_arena *arena, struct uda_err *err) UDA_MUST_USE;
 

@@ -23,9 +23,9 @@ extern const struct uda_region_protocol uda_protocol_kitti360;
 
 /*
  * Cityscapes' script on folders. gt: the folder that holds gtFine, or any folder above
- * *_gtFine_instanceIds.png; all of them are evaluated. Predictions: a results folder (results.h) with
- * one <city>_<seq>_<frame>*.txt for each image, or, if `set` is given, detections under the name
- * <city>_<seq>_<frame> (pred is then only a name). Images by a team or NULL.
+ * *_gtFine_instanceIds.png; all of them are evaluated. Predictions: a results folder (results.h)
+ * with one <city>_<seq>_<frame>*.txt for each image, or, if `set` is given, detections under the
+ * name <city>_<seq>_<frame> (pred is then only a name). Images by a team or NULL.
  * Errors: IO, FORMAT (message names file and line), NOMEM.
  */
 int uda_cityscapes_ap(struct uda_ap *ap, struct uda_arena *arena, const char *gt, const char *pred,
@@ -34,8 +34,8 @@ int uda_cityscapes_ap(struct uda_ap *ap, struct uda_arena *arena, const char *gt
 
 /*
  * KITTI-360's script on folders. gt: the folder that holds data_2d_semantics with
- * train/2013_05_28_drive_val_frames.txt; predictions: <seq>_<frame>*.txt with 4 and 10 digits, or a set
- * with those names. Otherwise as above.
+ * train/2013_05_28_drive_val_frames.txt; predictions: <seq>_<frame>*.txt with 4 and 10 digits, or a
+ * set with those names. Otherwise as above.
  */
 int uda_kitti360_ap(struct uda_ap *ap, struct uda_arena *arena, const char *gt, const char *pred,
                     const struct uda_detections *set, struct uda_team *team,
@@ -55,7 +55,8 @@ int uda_region_folder_ap(struct uda_ap *ap, struct uda_arena *arena,
                          const struct uda_detections *set, struct uda_team *team,
                          struct uda_err *err) UDA_MUST_USE;
 
-/* Detections as guesses of a protocol; those of classes it leaves out are dropped. Errors: NOMEM. */
+/* Detections as guesses of a protocol; those of classes it leaves out are dropped. Errors:
+ * NOMEM. */
 int uda_region_guesses(struct uda_region_guess **guess, int64_t *guesses, struct uda_arena *arena,
                        const struct uda_region_protocol *protocol,
                        const struct uda_image_detections *found,

@@ -1,14 +1,14 @@
 /*
- * The matching rules that Cityscapes and KITTI-360 share: ground truth as disjoint regions, predictions
- * as masks with scores, an average precision for each class and overlap.
+ * The matching rules that Cityscapes and KITTI-360 share: ground truth as disjoint regions,
+ * predictions as masks with scores, an average precision for each class and overlap.
  *
  * Follows cityscapesScripts' evalInstanceLevelSemanticLabeling.py, and kitti360Scripts' of the same
  * name, where areas are weighted by a confidence. One difference: where every prediction of a class
  * is dropped and none matches, the reference stops with an IndexError; here the precision is 0.
  *
  * Two steps: uda_region_measure reduces an image to areas and overlaps (pure, so images can be
- * measured by several threads), uda_region_ap reduces the measured images, in their order, to figures.
- * Areas are sums of integers, so that neither order nor threads change a bit.
+ * measured by several threads), uda_region_ap reduces the measured images, in their order, to
+ * figures. Areas are sums of integers, so that neither order nor threads change a bit.
  */
 #ifndef UDA_EVAL_REGION_H
 #define UDA_EVAL_REGION_H
@@ -38,8 +38,8 @@ struct uda_region {
 };
 
 /*
- * The ground truth of an image, prepared for overlaps. index [width, height] (column-major, as masks
- * are): 0 nothing, 1 void, 2 + r region r. weight alike, 65535 = sure, or NULL for all 1.
+ * The ground truth of an image, prepared for overlaps. index [width, height] (column-major, as
+ * masks are): 0 nothing, 1 void, 2 + r region r. weight alike, 65535 = sure, or NULL for all 1.
  */
 struct uda_region_map {
     int64_t height, width;
@@ -79,9 +79,10 @@ struct uda_region_image {
 };
 
 /*
- * Instance ids as Cityscapes and KITTI-360 write them: value < 1000 is a label id (a group if its class
- * is evaluated), else id * 1000 + number. ids [height, width] row-major, one channel; weights of the
- * same size or NULL. name stands in messages. Errors: NOMEM, FORMAT (unknown id, sizes, channels).
+ * Instance ids as Cityscapes and KITTI-360 write them: value < 1000 is a label id (a group if its
+ * class is evaluated), else id * 1000 + number. ids [height, width] row-major, one channel; weights
+ * of the same size or NULL. name stands in messages. Errors: NOMEM, FORMAT (unknown id, sizes,
+ * channels).
  */
 int uda_region_map_of_ids(struct uda_region_map *map, struct uda_arena *arena,
                           const struct uda_region_protocol *protocol,
@@ -99,8 +100,8 @@ int uda_region_map_of_labels(struct uda_region_map *map, struct uda_arena *arena
                              const char *name, struct uda_err *err) UDA_MUST_USE;
 
 /*
- * Areas and overlaps of guess [guesses] on the map; empty masks are left out. Pure; memory from arena.
- * Errors: NOMEM, SHAPE (a mask's size differs from the image's).
+ * Areas and overlaps of guess [guesses] on the map; empty masks are left out. Pure; memory from
+ * arena. Errors: NOMEM, SHAPE (a mask's size differs from the image's).
  */
 int uda_region_measure(struct uda_region_image *image, struct uda_arena *arena,
                        const struct uda_region_map *map, const struct uda_region_guess *guess,

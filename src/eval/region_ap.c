@@ -109,8 +109,9 @@ static int by_score(const void *a, const void *b)
 }
 
 /*
- * Area under precision over recall, one point for each distinct score, widths by central differences:
- * sum_k p_k (r_{k-1} - r_{k+1}) / 2 with r_{-1} = r_0, r_{m+1} = 0 and the artificial last point (0, 1).
+ * Area under precision over recall, one point for each distinct score, widths by central
+ * differences: sum_k p_k (r_{k-1} - r_{k+1}) / 2 with r_{-1} = r_0, r_{m+1} = 0 and the artificial
+ * last point (0, 1).
  */
 static double curve_area(struct curve *curve)
 {

@@ -81,7 +81,8 @@ static int check_raster(const struct uda_raster *raster, const struct uda_raster
     return 0;
 }
 
-/* Region index of every value that occurs; table [65536] holds 1 where a value occurs, 0 elsewhere. */
+/* Region index of every value that occurs; table [65536] holds 1 where a value occurs, 0
+ * elsewhere. */
 static int number_values(struct uda_region_map *map, uint16_t *table,
                          const struct uda_region_protocol *protocol, const char *name,
                          struct uda_err *err)

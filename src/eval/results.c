@@ -212,7 +212,8 @@ int uda_results_read(struct uda_results_line **out, int64_t *lines, struct uda_a
     return 0;
 }
 
-/* Whether a pixel is above zero as 8-bit gray: ITU-R 601 luma in 16-bit fixed point, as Pillow rounds. */
+/* Whether a pixel is above zero as 8-bit gray: ITU-R 601 luma in 16-bit fixed point, as Pillow
+ * rounds. */
 static bool is_lit(const uint16_t *sample, int64_t channels, int bits)
 {
     if (channels < 3) {

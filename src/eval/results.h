@@ -1,8 +1,9 @@
 /*
- * A results folder in the form of the Cityscapes and KITTI-360 scripts: for each image a text file with
- * lines "relative/mask.png label score", anywhere below a root.
+ * A results folder in the form of the Cityscapes and KITTI-360 scripts: for each image a text file
+ * with lines "relative/mask.png label score", anywhere below a root.
  *
- * Invariants: names are sorted by bytes; a mask's path never leaves the root, whatever the file says.
+ * Invariants: names are sorted by bytes; a mask's path never leaves the root, whatever the file
+ * says.
  *
  *     struct uda_results results;
  *     UDA_TRY(uda_results_open(&results, &arena, "results", err));
@@ -43,8 +44,8 @@ int uda_results_find(const char **path, struct uda_arena *arena, const struct ud
                      const char *prefix, const char *truth, struct uda_err *err) UDA_MUST_USE;
 
 /*
- * Its lines; where a mask appears twice the later line counts. Exactly three fields, one space between
- * them, as the scripts demand. Errors: IO, FORMAT with file and line, NOMEM.
+ * Its lines; where a mask appears twice the later line counts. Exactly three fields, one space
+ * between them, as the scripts demand. Errors: IO, FORMAT with file and line, NOMEM.
  */
 int uda_results_read(struct uda_results_line **line, int64_t *lines, struct uda_arena *arena,
                      const struct uda_results *results, const char *path,

@@ -42,8 +42,8 @@ static void carve(struct problem *p, void *work)
     }
 }
 
-/* Relaxes every open column from `row` at path length `base`; returns the open column with the shortest path, a free one
- * if several are equally near. */
+/* Relaxes every open column from `row` at path length `base`; returns the open column with the
+ * shortest path, a free one if several are equally near. */
 static int64_t scan(struct problem *p, int64_t row, double base)
 {
     int64_t best = -1;

@@ -104,7 +104,8 @@ int64_t uda_criterion_match(struct uda_tape *t, const struct uda_criterion_confi
     return pairs;
 }
 
-/* The candidates and the free points of every matched mask; a mask's points depend on its target, not on its row. */
+/* The candidates and the free points of every matched mask; a mask's points depend on its target,
+ * not on its row. */
 struct point_fill {
     struct uda_rng stream;
     const int32_t *target;

@@ -1,15 +1,19 @@
 /*
- * The training loss of Mask2Former (Cheng et al. 2022, section 3.3): for every prediction match queries with targets,
- * then weighted cross entropy, and binary cross entropy and dice at sampled points of the matched masks.
+ * The training loss of Mask2Former (Cheng et al. 2022, section 3.3): for every prediction match
+ * queries with targets, then weighted cross entropy, and binary cross entropy and dice at sampled
+ * points of the matched masks.
  *
- * Invariants: every draw is a function of (seed, stage, step, image, prediction), so the loss of an image does not depend
- * on the shard it is computed in. Both normalisers concern the whole batch of a step and are known before the forward
- * pass (a target is matched whenever there are queries enough), so shards add up to the loss of the batch.
+ * Invariants: every draw is a function of (seed, stage, step, image, prediction), so the loss of an
+ * image does not depend on the shard it is computed in. Both normalisers concern the whole batch of
+ * a step and are known before the forward pass (a target is matched whenever there are queries
+ * enough), so shards add up to the loss of the batch.
  *
  *     struct uda_normaliser norm = {0};
- *     uda_normaliser_add(&norm, &config, queries, targets, images);          // for every shard of the step
+ *     uda_normaliser_add(&norm, &config, queries, targets, images);          // for every shard of
+ *     the step
  *     uda_criterion(&tape, &config, &predictions, targets, &norm, &draws, &losses);
- *     uda_tape_backward(&tape);                                              // after uda_tape_status
+ *     uda_tape_backward(&tape);                                              // after
+ *     uda_tape_status
  */
 #ifndef UDA_LOSS_CRITERION_H
 #define UDA_LOSS_CRITERION_H
@@ -28,7 +32,8 @@ struct uda_criterion_config {
 
 /* The reference's values. */
 struct uda_criterion_config uda_criterion_defaults(void);
-/* UDA_MANIFEST names a value out of range (weights >= 0, points >= 1, oversample >= 1, importance in 0..1). */
+/* UDA_MANIFEST names a value out of range (weights >= 0, points >= 1, oversample >= 1, importance
+ * in 0..1). */
 int uda_criterion_check(const struct uda_criterion_config *config, struct uda_err *err) UDA_MUST_USE;
 
 /* Denominators over all images of a step. */
@@ -50,9 +55,9 @@ struct uda_losses {
 void uda_losses_add(struct uda_losses *sum, const struct uda_losses *part);
 
 /*
- * Records the losses of the images in `predictions` as roots of the tape and writes their values. targets [N], masks at
- * the padded input size. Errors stick to the tape: UDA_SHAPE (a class or size out of range), UDA_NONFINITE (a matching
- * cost is not a number: training has diverged).
+ * Records the losses of the images in `predictions` as roots of the tape and writes their values.
+ * targets [N], masks at the padded input size. Errors stick to the tape: UDA_SHAPE (a class or size
+ * out of range), UDA_NONFINITE (a matching cost is not a number: training has diverged).
  */
 void uda_criterion(struct uda_tape *tape, const struct uda_criterion_config *config,
                    const struct uda_predictions *predictions, const struct uda_targets *targets,
@@ -60,8 +65,8 @@ void uda_criterion(struct uda_tape *tape, const struct uda_criterion_config *con
                    struct uda_losses *losses);
 
 /*
- * The matching of one prediction for one image, as the criterion does it: query, target [min(Q, M)] sorted by query;
- * returns the number of pairs. For tests and inspection.
+ * The matching of one prediction for one image, as the criterion does it: query, target [min(Q, M)]
+ * sorted by query; returns the number of pairs. For tests and inspection.
  */
 int64_t uda_criterion_match(struct uda_tape *tape, const struct uda_criterion_config *config,
                             const struct uda_predictions *predictions, int prediction, int64_t n,

@@ -121,7 +121,8 @@ int uda_model_config_check(const struct uda_model_config *config, struct uda_err
                             (long long)config->depths[i]);
         }
         if (config->heads[i] < 1 || width % config->heads[i] != 0) {
-            return uda_fail(err, UDA_MANIFEST, "model: width %lld of stage %d is no multiple of its %lld heads",
+            return uda_fail(err, UDA_MANIFEST,
+                            "model: width %lld of stage %d is no multiple of its %lld heads",
                             (long long)width, i, (long long)config->heads[i]);
         }
     }

@@ -34,8 +34,8 @@ struct uda_model_config {
     int64_t classes; /* K, without "no object" */
 };
 
-/* name: "swin-t", "swin-s", "swin-b", "swin-l" (Cheng et al. 2022, table of backbones) or "swin-demo", the small model
- * of the demonstration. UDA_MANIFEST for another name. */
+/* name: "swin-t", "swin-s", "swin-b", "swin-l" (Cheng et al. 2022, table of backbones) or
+ * "swin-demo", the small model of the demonstration. UDA_MANIFEST for another name. */
 int uda_model_preset(struct uda_model_config *config, const char *name, int64_t classes,
                      struct uda_err *err) UDA_MUST_USE;
 

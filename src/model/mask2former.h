@@ -1,9 +1,11 @@
 /*
- * Mask2Former with a Swin backbone (Cheng et al., "Masked-attention Mask Transformer for Universal Image Segmentation",
- * CVPR 2022; Liu et al., "Swin Transformer", ICCV 2021): parameters and forward pass.
+ * Mask2Former with a Swin backbone (Cheng et al., "Masked-attention Mask Transformer for Universal
+ * Image Segmentation", CVPR 2022; Liu et al., "Swin Transformer", ICCV 2021): parameters and
+ * forward pass.
  *
- * Invariants: the model is a table of parameter indices; values live in the tape's flat arrays, so one model serves
- * student and teacher. Images are normalised, zero-padded to multiples of 32, channels last.
+ * Invariants: the model is a table of parameter indices; values live in the tape's flat arrays, so
+ * one model serves student and teacher. Images are normalised, zero-padded to multiples of 32,
+ * channels last.
  *
  *     uda_mask2former_build(&model, &params, &config);        // once
  *     UDA_TRY(uda_params_status(&params, err));
@@ -32,15 +34,15 @@ struct uda_mask2former {
     struct uda_mask_decoder mask_decoder;
 };
 
-/* Registers the parameters. Errors stick to the registry: UDA_NOMEM, UDA_MANIFEST (config). The model's block tables live
- * in the registry's arena. */
+/* Registers the parameters. Errors stick to the registry: UDA_NOMEM, UDA_MANIFEST (config). The
+ * model's block tables live in the registry's arena. */
 void uda_mask2former_build(struct uda_mask2former *model, struct uda_params *params,
                            const struct uda_model_config *config);
 
 /*
- * image [N,H,W,3] -> predictions of all decoder layers. draws: keys of drop path, or NULL for evaluation. Errors stick to
- * the tape: UDA_SHAPE when H or W is not a multiple of 32. With recording off every tensor is given back as soon as it
- * has been used.
+ * image [N,H,W,3] -> predictions of all decoder layers. draws: keys of drop path, or NULL for
+ * evaluation. Errors stick to the tape: UDA_SHAPE when H or W is not a multiple of 32. With
+ * recording off every tensor is given back as soon as it has been used.
  */
 void uda_mask2former_forward(struct uda_tape *tape, const struct uda_mask2former *model,
                              struct uda_tensor *image, const struct uda_draws *draws,

@@ -15,7 +15,8 @@ static int embedding(struct uda_params *params, int64_t rows, int64_t D, const c
     return uda_params_add(params, &like, "%s", name);
 }
 
-/* The reference lists all self attentions, then all cross attentions, then all feed-forward layers. */
+/* The reference lists all self attentions, then all cross attentions, then all feed-forward
+ * layers. */
 static void build_attention(struct uda_mha *mha, struct uda_norm *norm, struct uda_params *params,
                             const struct uda_model_config *config, const char *list, int64_t l,
                             const char *leaf)
@@ -112,7 +113,8 @@ static void prepare(struct uda_tape *t, const struct uda_params *params,
     }
 }
 
-/* Masked cross attention, self attention, feed-forward; each followed by its norm. Gives x back when not recording. */
+/* Masked cross attention, self attention, feed-forward; each followed by its norm. Gives x back
+ * when not recording. */
 static struct uda_tensor *layer_forward(struct uda_tape *t, const struct uda_params *params,
                                         const struct uda_decoder_layer *layer, struct uda_tensor *x,
                                         struct uda_tensor *position, struct uda_tensor *key,

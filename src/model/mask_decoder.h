@@ -1,9 +1,10 @@
 /*
- * Transformer decoder with masked cross attention (Cheng et al. 2022, section 3.2): queries look at one pyramid level a
- * layer, only where the previous prediction's mask is positive.
+ * Transformer decoder with masked cross attention (Cheng et al. 2022, section 3.2): queries look at
+ * one pyramid level a layer, only where the previous prediction's mask is positive.
  *
- * Invariants: masks carry no gradient; every layer's prediction is returned. Attention masks are thresholded products of
- * the mask embedding with pooled mask features, which equals resizing the dense masks since resize and product commute.
+ * Invariants: masks carry no gradient; every layer's prediction is returned. Attention masks are
+ * thresholded products of the mask embedding with pooled mask features, which equals resizing the
+ * dense masks since resize and product commute.
  */
 #ifndef UDA_MODEL_MASK_DECODER_H
 #define UDA_MODEL_MASK_DECODER_H
@@ -32,8 +33,8 @@ struct uda_mask_decoder {
 void uda_mask_decoder_build(struct uda_mask_decoder *decoder, struct uda_params *params,
                             const struct uda_model_config *config);
 
-/* multi_scale [3] and mask_features as of the pixel decoder; fills predictions. With recording off multi_scale is given
- * back. */
+/* multi_scale [3] and mask_features as of the pixel decoder; fills predictions. With recording off
+ * multi_scale is given back. */
 void uda_mask_decoder_forward(struct uda_tape *tape, const struct uda_params *params,
                               const struct uda_mask_decoder *decoder,
                               struct uda_tensor *const multi_scale[3], const int64_t height[3],

@@ -5,7 +5,8 @@
 #define PD "sem_seg_head.pixel_decoder"
 #define PREFIX_BYTES 160
 
-/* A dense layer of encoder layer l. Biases of the layers start alike: they are copies of the first layer's. */
+/* A dense layer of encoder layer l. Biases of the layers start alike: they are copies of the first
+ * layer's. */
 static struct uda_dense layer_dense(struct uda_params *params, int64_t l, const char *leaf,
                                     int64_t O, int64_t K, enum uda_dense_init init,
                                     const struct uda_dense *first)

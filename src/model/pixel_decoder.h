@@ -1,9 +1,9 @@
 /*
- * Pixel decoder: multi-scale deformable attention over 1/32, 1/16, 1/8, then one feature pyramid step to 1/4
- * (Zhu et al., "Deformable DETR", ICLR 2021; Cheng et al. 2022).
+ * Pixel decoder: multi-scale deformable attention over 1/32, 1/16, 1/8, then one feature pyramid
+ * step to 1/4 (Zhu et al., "Deformable DETR", ICLR 2021; Cheng et al. 2022).
  *
- * Invariants: level 0 is 1/32, 1 is 1/16, 2 is 1/8, their tokens follow each other in that order. The position (sine plus
- * level embedding) is added to the queries only, never to the values.
+ * Invariants: level 0 is 1/32, 1 is 1/16, 2 is 1/8, their tokens follow each other in that order.
+ * The position (sine plus level embedding) is added to the queries only, never to the values.
  */
 #ifndef UDA_MODEL_PIXEL_DECODER_H
 #define UDA_MODEL_PIXEL_DECODER_H
@@ -37,8 +37,8 @@ void uda_pixel_decoder_build(struct uda_pixel_decoder *decoder, struct uda_param
                              const struct uda_model_config *config);
 
 /*
- * stage [4] as uda_swin_forward -> mask_features [N, H/4, W/4, mask_dim] and multi_scale [3], [N, h*w, hidden] with
- * height, width of the levels. With recording off the stages are given back.
+ * stage [4] as uda_swin_forward -> mask_features [N, H/4, W/4, mask_dim] and multi_scale [3],
+ * [N, h*w, hidden] with height, width of the levels. With recording off the stages are given back.
  */
 void uda_pixel_decoder_forward(struct uda_tape *tape, const struct uda_params *params,
                                const struct uda_pixel_decoder *decoder,

@@ -1,12 +1,13 @@
 /*
  * From predictions to scored masks, as the reference does it for instance segmentation.
  *
- * Class probabilities of the final prediction without "no object", flattened over queries and classes; the `top` best
- * pairs (ties: lower index); mask logits are resized from 1/4 to the padded size, cut to the image, resized to the
- * original size; mask = logit > 0; score = probability x mean of sigmoid(logit) over the mask. No suppression of
- * overlaps.
+ * Class probabilities of the final prediction without "no object", flattened over queries and
+ * classes; the `top` best pairs (ties: lower index); mask logits are resized from 1/4 to the padded
+ * size, cut to the image, resized to the original size; mask = logit > 0; score = probability x
+ * mean of sigmoid(logit) over the mask. No suppression of overlaps.
  *
- * Memory: masks are made a few at a time from 1/4-resolution logits, row by row; a full-size float map never exists.
+ * Memory: masks are made a few at a time from 1/4-resolution logits, row by row; a full-size float
+ * map never exists.
  */
 #ifndef UDA_MODEL_POSTPROCESS_H
 #define UDA_MODEL_POSTPROCESS_H
@@ -24,9 +25,10 @@ struct uda_postprocess {
 };
 
 /*
- * Adds the instances of image n to the set's last image (whose size is height x width), best score first in the order of
- * class probability. The tape is in the state after a forward pass (not yet run backwards). Errors: UDA_NOMEM, UDA_SHAPE,
- * UDA_NONFINITE (predictions are not numbers), or the tape's.
+ * Adds the instances of image n to the set's last image (whose size is height x width), best score
+ * first in the order of class probability. The tape is in the state after a forward pass (not yet
+ * run backwards). Errors: UDA_NOMEM, UDA_SHAPE, UDA_NONFINITE (predictions are not numbers), or the
+ * tape's.
  */
 int uda_postprocess(struct uda_detections *set, int64_t producer, struct uda_tape *tape,
                     const struct uda_predictions *predictions, int64_t n,

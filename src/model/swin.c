@@ -29,7 +29,8 @@ static void build_block(struct uda_swin_block *block, struct uda_params *params,
     block->fc2 = uda_dense_build(params, d, 4 * d, true, UDA_DENSE_DEFAULT, name);
 }
 
-/* Blocks of one stage; `first` is the number of blocks before it, for the linear rise of drop path. */
+/* Blocks of one stage; `first` is the number of blocks before it, for the linear rise of drop
+ * path. */
 static void build_stage(struct uda_swin_stage *stage, struct uda_params *params,
                         const struct uda_model_config *config, int i, int64_t first, int64_t blocks)
 {
@@ -120,7 +121,8 @@ static struct uda_tensor *residual(struct uda_tape *t, struct uda_tensor *shortc
     return y;
 }
 
-/* Block number `index` of the backbone: x + drop(attention(norm1 x)), then x + drop(mlp(norm2 x)). */
+/* Block number `index` of the backbone: x + drop(attention(norm1 x)), then x + drop(mlp(norm2
+ * x)). */
 static struct uda_tensor *block_forward(struct uda_tape *t, const struct uda_params *params,
                                         const struct uda_swin_block *block, struct uda_tensor *x,
                                         int64_t heads, int64_t window, int64_t shift, int64_t index,
@@ -142,7 +144,8 @@ static struct uda_tensor *block_forward(struct uda_tape *t, const struct uda_par
     return residual(t, x, m, block->drop_path, index, 1, draws);
 }
 
-/* Halves the map: four neighbours side by side, norm, linear. Gives x back when nothing is recorded. */
+/* Halves the map: four neighbours side by side, norm, linear. Gives x back when nothing is
+ * recorded. */
 static struct uda_tensor *merge_forward(struct uda_tape *t, const struct uda_params *params,
                                         const struct uda_swin_stage *stage, struct uda_tensor *x)
 {

@@ -1,8 +1,9 @@
 /*
- * Where the random numbers of a training step come from: the key of every draw made by model and loss.
+ * Where the random numbers of a training step come from: the key of every draw made by model and
+ * loss.
  *
- * Invariant: a draw is a function of (seed, stage, step, image, ...), never of the shard or the thread that makes it;
- * image = first_image + position in the tensor.
+ * Invariant: a draw is a function of (seed, stage, step, image, ...), never of the shard or the
+ * thread that makes it; image = first_image + position in the tensor.
  */
 #ifndef UDA_NN_DRAWS_H
 #define UDA_NN_DRAWS_H

@@ -1,8 +1,9 @@
 /*
- * Layers: a struct of parameter indices, a build function that registers them, a forward function of ops.
+ * Layers: a struct of parameter indices, a build function that registers them, a forward function
+ * of ops.
  *
- * Invariants: build functions print names as `prefix` + the layer's own suffix (".weight", ".bias"); errors stick to the
- * registry and the tape. A layer holds no values and no state.
+ * Invariants: build functions print names as `prefix` + the layer's own suffix (".weight",
+ * ".bias"); errors stick to the registry and the tape. A layer holds no values and no state.
  *
  *     struct uda_dense fc1 = uda_dense_build(params, O, K, true, UDA_DENSE_DEFAULT, "block.fc1");
  *     y = uda_dense(tape, params, &fc1, x);
@@ -32,7 +33,8 @@ enum uda_dense_init {
 /* Registers "<prefix>.weight" [O, K] and, unless `bias` is false, "<prefix>.bias" [O]. */
 struct uda_dense uda_dense_build(struct uda_params *params, int64_t O, int64_t K, bool bias,
                                  enum uda_dense_init init, const char *prefix);
-/* The same for a convolution of kernel x kernel: weight [O, C, kernel, kernel], fan-in C kernel^2. */
+/* The same for a convolution of kernel x kernel: weight [O, C, kernel, kernel], fan-in C
+ * kernel^2. */
 struct uda_dense uda_conv_build(struct uda_params *params, int64_t O, int64_t C, int64_t kernel,
                                 bool bias, enum uda_dense_init init, const char *prefix);
 /* x [..., K] -> [..., O]; a weight of four dimensions is taken as [O, C kernel^2]. */
@@ -65,8 +67,9 @@ struct uda_tensor *uda_mlp_gelu(struct uda_tape *t, const struct uda_params *par
                                 struct uda_tensor *x);
 
 /*
- * Multi-head attention with packed projections as torch.nn.MultiheadAttention: "<prefix>.in_proj_weight" [3D, D] =
- * [Wq; Wk; Wv], "<prefix>.in_proj_bias" [3D], "<prefix>.out_proj.{weight,bias}"; xavier, biases 0.
+ * Multi-head attention with packed projections as torch.nn.MultiheadAttention:
+ * "<prefix>.in_proj_weight" [3D, D] = [Wq; Wk; Wv], "<prefix>.in_proj_bias" [3D],
+ * "<prefix>.out_proj.{weight,bias}"; xavier, biases 0.
  */
 struct uda_mha {
     int in_w, in_b;

@@ -109,7 +109,8 @@ struct uda_tensor *uda_param(struct uda_tape *tape, const struct uda_params *par
     return uda_tape_param(tape, p->offset, p->ndim, p->dim);
 }
 
-/* Direction m of `heads` on the unit square's edge, for point p of every level: [heads, levels, points, 2]. */
+/* Direction m of `heads` on the unit square's edge, for point p of every level:
+ * [heads, levels, points, 2]. */
 static void compass(const struct uda_param *p, float *x)
 {
     const int64_t levels = 3;

@@ -1,10 +1,11 @@
 /*
  * The registry of parameters: what there is, where it lies, how it starts, how it decays.
  *
- * Invariants: names are detectron2's ("backbone.layers.0.blocks.1.attn.qkv.weight"), the order is that of the
- * reference's state dict, every offset is a multiple of UDA_PARAM_ALIGN elements. One layout serves values, gradients,
- * both Adam moments and the teacher: flat f32 arrays of params->total elements whose gaps hold 0. The registry keeps
- * the first error of a series of adds, so that a model's builder needs no checks.
+ * Invariants: names are detectron2's ("backbone.layers.0.blocks.1.attn.qkv.weight"), the order is
+ * that of the reference's state dict, every offset is a multiple of UDA_PARAM_ALIGN elements. One
+ * layout serves values, gradients, both Adam moments and the teacher: flat f32 arrays of
+ * params->total elements whose gaps hold 0. The registry keeps the first error of a series of adds,
+ * so that a model's builder needs no checks.
  *
  *     struct uda_params params;
  *     uda_params_init(&params);
@@ -30,7 +31,7 @@ enum uda_init {
     UDA_INIT_UNIFORM,      /* U(-scale, scale) */
     UDA_INIT_NORMAL,       /* N(0, scale^2) */
     UDA_INIT_TRUNC_NORMAL, /* N(0, scale^2) cut at -2 and 2 */
-    UDA_INIT_COMPASS       /* sampling offsets: head m looks in direction m of `heads`, point p at distance p + 1 */
+    UDA_INIT_COMPASS       /* sampling offsets: head m looks in direction m, point p at distance p + 1 */
 };
 
 /* Weight decay: which kinds the reference exempts (spec of the optimiser in optim/adamw.h). */
@@ -70,22 +71,24 @@ void uda_params_init(struct uda_params *params);
 void uda_params_finish(struct uda_params *params);
 
 /*
- * Adds a parameter whose name is printed from `format`; of `like` the fields ndim, dim, init, scale, heads, decay count,
- * and same_as if positive. backbone is true for names that start with "backbone.". Returns its index; after an error 0.
+ * Adds a parameter whose name is printed from `format`; of `like` the fields ndim, dim, init,
+ * scale, heads, decay count, and same_as if positive. backbone is true for names that start with
+ * "backbone.". Returns its index; after an error 0.
  */
 int uda_params_add(struct uda_params *params, const struct uda_param *like, const char *format, ...)
     UDA_PRINTF(3, 4);
 /* Index of a name, -1 if there is none. */
 int uda_params_find(const struct uda_params *params, const char *name);
-/* 0, or the first error of the adds: UDA_NOMEM; UDA_SHAPE (a size below 1 or too large, a name twice). */
+/* 0, or the first error of the adds: UDA_NOMEM; UDA_SHAPE (a size below 1 or too large, a name
+ * twice). */
 int uda_params_status(const struct uda_params *params, struct uda_err *err) UDA_MUST_USE;
 
 /* The parameter as a tensor of the tape's flat arrays. */
 struct uda_tensor *uda_param(struct uda_tape *tape, const struct uda_params *params, int index);
 
 /*
- * Writes the starting values into values [total], gaps 0. Pure in (registry, seed): parameter i draws from the stream
- * (seed, UDA_RNG_INIT, 0, 0, i).
+ * Writes the starting values into values [total], gaps 0. Pure in (registry, seed): parameter i
+ * draws from the stream (seed, UDA_RNG_INIT, 0, 0, i).
  */
 void uda_params_initialise(const struct uda_params *params, float *values, uint64_t seed);
 /* The same for one parameter, for a head that could not be taken from a file. */

@@ -1,9 +1,10 @@
 /*
- * What the network says about a batch, in the factored form that loss, matcher and post-processing share.
+ * What the network says about a batch, in the factored form that loss, matcher and post-processing
+ * share.
  *
- * Invariants: the mask logit of query q at pixel p is dot(embed[n,q], mask_features[n,p]); dense masks are never formed
- * for all queries. Predictions are in decoder order: 0 comes from the learnt queries alone, count - 1 is the final one.
- * Tensors belong to the tape.
+ * Invariants: the mask logit of query q at pixel p is dot(embed[n,q], mask_features[n,p]); dense
+ * masks are never formed for all queries. Predictions are in decoder order: 0 comes from the learnt
+ * queries alone, count - 1 is the final one. Tensors belong to the tape.
  */
 #ifndef UDA_NN_PREDICTIONS_H
 #define UDA_NN_PREDICTIONS_H

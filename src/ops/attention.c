@@ -16,7 +16,8 @@ static struct uda_attention_args attention_args(const struct uda_tensor *q,
                                        .v = v->data, .mask = mask};
 }
 
-/* dv = P^T dy; dP = dy v^T; dS = P (dP - rowsum(dy y)); dq = dS k / sqrt(D/M); dk = dS^T q / sqrt(D/M). */
+/* dv = P^T dy; dP = dy v^T; dS = P (dP - rowsum(dy y)); dq = dS k / sqrt(D/M); dk = dS^T
+ * q / sqrt(D/M). */
 static void attention_backward(struct uda_tape *t, void *saved)
 {
     struct attention_saved *s = saved;

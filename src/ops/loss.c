@@ -8,7 +8,8 @@ static bool has_image(const struct uda_tensor *x, int ndim, int64_t n)
     return x->ndim == ndim && n >= 0 && n < x->dim[0];
 }
 
-/* Do e [N,Q,C] and f [N,H,W,C] belong together, and may a point address their pixels and the targets'? */
+/* Do e [N,Q,C] and f [N,H,W,C] belong together, and may a point address their pixels and the
+ * targets'? */
 static bool check_maps(struct uda_tape *t, const char *op, const struct uda_tensor *e,
                        const struct uda_tensor *f, int64_t n, const struct uda_targets *targets)
 {

@@ -1,10 +1,11 @@
 /*
  * Every operation of the model: formula, shapes, gradients, errors.
  *
- * Invariants: an op checks shapes, takes memory from the tape, calls kernels and records its backward. It returns the
- * result, or the tape's broken tensor after an error (UDA_SHAPE names the op and the shapes). Inputs are never
- * written. "grads: x w b" lists the inputs that receive one; all are exact (fixed summation order). Tokens are
- * [N, T, C] and maps [N, H, W, C], channels last; the two differ by a reshape only.
+ * Invariants: an op checks shapes, takes memory from the tape, calls kernels and records its
+ * backward. It returns the result, or the tape's broken tensor after an error (UDA_SHAPE names the
+ * op and the shapes). Inputs are never written. "grads: x w b" lists the inputs that receive one;
+ * all are exact (fixed summation order). Tokens are [N, T, C] and maps [N, H, W, C], channels last;
+ * the two differ by a reshape only.
  *
  *     x = uda_linear(t, x, w, b);
  *     x = uda_layernorm(t, uda_add(t, x, shortcut), gamma, beta, 1e-5f);
@@ -20,22 +21,25 @@
 struct uda_tensor *uda_linear(struct uda_tape *t, struct uda_tensor *x, struct uda_tensor *w,
                               struct uda_tensor *b);
 
-/* y [N,H,W,Co] = 3x3 convolution of x [N,H,W,C], stride 1, zero padding 1, no bias; w [Co,C,3,3]. grads: x w. */
+/* y [N,H,W,Co] = 3x3 convolution of x [N,H,W,C], stride 1, zero padding 1, no bias; w [Co,C,3,3].
+ * grads: x w. */
 struct uda_tensor *uda_conv3x3(struct uda_tape *t, struct uda_tensor *x, struct uda_tensor *w);
 
 /* ---- norm.c ---- */
 
-/* y = (x - mean) / sqrt(var + eps) * gamma + beta over the last dimension C; gamma, beta [C]. grads: x gamma beta. */
+/* y = (x - mean) / sqrt(var + eps) * gamma + beta over the last dimension C; gamma, beta [C].
+ * grads: x gamma beta. */
 struct uda_tensor *uda_layernorm(struct uda_tape *t, struct uda_tensor *x, struct uda_tensor *gamma,
                                  struct uda_tensor *beta, float eps);
 
-/* y = layernorm(a + b): the post-norm residual in one pass, sum kept for backward. grads: a b gamma beta. */
+/* y = layernorm(a + b): the post-norm residual in one pass, sum kept for backward. grads: a b gamma
+ * beta. */
 struct uda_tensor *uda_add_layernorm(struct uda_tape *t, struct uda_tensor *a, struct uda_tensor *b,
                                      struct uda_tensor *gamma, struct uda_tensor *beta, float eps);
 
 /*
- * Group normalisation of x [N, T, C] over (T, C/groups) for each image and group, gamma and beta [C], optional ReLU
- * after it. grads: x gamma beta.
+ * Group normalisation of x [N, T, C] over (T, C/groups) for each image and group, gamma and beta
+ * [C], optional ReLU after it. grads: x gamma beta.
  */
 struct uda_tensor *uda_groupnorm(struct uda_tape *t, struct uda_tensor *x, struct uda_tensor *gamma,
                                  struct uda_tensor *beta, int64_t groups, float eps, bool relu);
@@ -44,7 +48,8 @@ struct uda_tensor *uda_groupnorm(struct uda_tape *t, struct uda_tensor *x, struc
 
 /* y = a + b, same shape. grads: a b. */
 struct uda_tensor *uda_add(struct uda_tape *t, struct uda_tensor *a, struct uda_tensor *b);
-/* y[n] = shortcut[n] + scale[n] branch[n]; scale: N host floats (copied) or NULL for 1. grads: shortcut branch. */
+/* y[n] = shortcut[n] + scale[n] branch[n]; scale: N host floats (copied) or NULL for 1. grads:
+ * shortcut branch. */
 struct uda_tensor *uda_add_scaled(struct uda_tape *t, struct uda_tensor *shortcut,
                                   struct uda_tensor *branch, const float *scale);
 /* y = x Phi(x), the exact erf form. grads: x. */
@@ -53,16 +58,18 @@ struct uda_tensor *uda_gelu(struct uda_tape *t, struct uda_tensor *x);
 struct uda_tensor *uda_relu(struct uda_tape *t, struct uda_tensor *x);
 /* y [N,T,C] = x [N,T,C] + rows [T,C]. grads: x rows (summed over N). */
 struct uda_tensor *uda_add_rows(struct uda_tape *t, struct uda_tensor *x, struct uda_tensor *rows);
-/* y [N,T,C] = x [N,T,C] + v [C]. grads: x v. v may be a row of a parameter (uda_param_rows, [1, C]). */
+/* y [N,T,C] = x [N,T,C] + v [C]. grads: x v. v may be a row of a parameter (uda_param_rows,
+ * [1, C]). */
 struct uda_tensor *uda_add_vector(struct uda_tape *t, struct uda_tensor *x, struct uda_tensor *v);
 
 /* ---- layout.c ---- */
 
-/* Image [N,H,W,3] -> [N, H/4, W/4, 48], patch order (channel, ky, kx) as a 4x4 convolution's weight. No gradient. */
+/* Image [N,H,W,3] -> [N, H/4, W/4, 48], patch order (channel, ky, kx) as a 4x4 convolution's
+ * weight. No gradient. */
 struct uda_tensor *uda_patchify(struct uda_tape *t, struct uda_tensor *image);
 /*
- * x [N,H,W,C] -> [N, ceil(H/2), ceil(W/2), 4C]; channel blocks (0,0) (1,0) (0,1) (1,1) as (row, column); odd sides are
- * padded with zeros at the bottom and right. grads: x.
+ * x [N,H,W,C] -> [N, ceil(H/2), ceil(W/2), 4C]; channel blocks (0,0) (1,0) (0,1) (1,1) as (row,
+ * column); odd sides are padded with zeros at the bottom and right. grads: x.
  */
 struct uda_tensor *uda_patch_merge(struct uda_tape *t, struct uda_tensor *x);
 /* Tokens of several [N, T_i, C] one after the other: [N, sum T_i, C]; count <= 4. grads: all. */
@@ -73,8 +80,8 @@ struct uda_tensor *uda_slice_tokens(struct uda_tape *t, struct uda_tensor *x, in
 /* rows [T, C] for every image: [N, T, C]. grads: rows (summed over N). */
 struct uda_tensor *uda_expand(struct uda_tape *t, struct uda_tensor *rows, int64_t N);
 /*
- * Position plus level embedding: y [T, C] = sine [T, C] (constant) + embed [L, C] at each token's level; level l has
- * tokens[l] tokens, in order. grads: embed.
+ * Position plus level embedding: y [T, C] = sine [T, C] (constant) + embed [L, C] at each token's
+ * level; level l has tokens[l] tokens, in order. grads: embed.
  */
 struct uda_tensor *uda_level_rows(struct uda_tape *t, struct uda_tensor *sine,
                                   struct uda_tensor *embed, const int64_t *tokens, int64_t L);
@@ -82,12 +89,12 @@ struct uda_tensor *uda_level_rows(struct uda_tape *t, struct uda_tensor *sine,
 /* ---- window.c ---- */
 
 /*
- * Shifted-window multi-head attention of Swin, straight from and to the token map. qkv [N,H,W,3D] in channel order
- * (q, k, v), each head-major; heads M, D/M per head. The map is padded at the bottom and right to multiples of `window`
- * with tokens whose qkv is qkv_bias [3D], rolled by -shift, cut into windows; S = q k^T / sqrt(D/M) + table[index] and
- * -100 between regions when shift > 0; P = softmax(S); y [N,H,W,D] = P v, un-rolled and cropped. table
- * [(2 window - 1)^2, M]. grads: qkv, qkv_bias (the padded tokens' share only: the linear before adds the rest),
- * table.
+ * Shifted-window multi-head attention of Swin, straight from and to the token map. qkv [N,H,W,3D]
+ * in channel order (q, k, v), each head-major; heads M, D/M per head. The map is padded at the
+ * bottom and right to multiples of `window` with tokens whose qkv is qkv_bias [3D], rolled
+ * by -shift, cut into windows; S = q k^T / sqrt(D/M) + table[index] and -100 between regions when
+ * shift > 0; P = softmax(S); y [N,H,W,D] = P v, un-rolled and cropped. table [(2 window - 1)^2, M].
+ * grads: qkv, qkv_bias (the padded tokens' share only: the linear before adds the rest), table.
  */
 struct uda_tensor *uda_window_attention(struct uda_tape *t, struct uda_tensor *qkv,
                                         struct uda_tensor *qkv_bias, struct uda_tensor *table,
@@ -96,8 +103,9 @@ struct uda_tensor *uda_window_attention(struct uda_tape *t, struct uda_tensor *q
 /* ---- attention.c ---- */
 
 /*
- * Multi-head attention core: q [N,Q,D], k and v [N,L,D], heads M. y [N,Q,D] = softmax(q k^T / sqrt(D/M) masked) v.
- * mask: bits of uda_attention_mask, one row for each (n, q), shared by the heads; NULL: none. grads: q k v.
+ * Multi-head attention core: q [N,Q,D], k and v [N,L,D], heads M. y [N,Q,D] = softmax(q
+ * k^T / sqrt(D/M) masked) v. mask: bits of uda_attention_mask, one row for each (n, q), shared by
+ * the heads; NULL: none. grads: q k v.
  */
 struct uda_tensor *uda_attention(struct uda_tape *t, struct uda_tensor *q, struct uda_tensor *k,
                                  struct uda_tensor *v, int64_t heads, const uint32_t *mask);
@@ -106,9 +114,9 @@ struct uda_tensor *uda_attention(struct uda_tape *t, struct uda_tensor *q, struc
 #define UDA_MASK_WORDS(L) (((L) + 31) / 32)
 
 /*
- * Where a query may not look: bit l of row (n, q) is 1 iff dot(e[n,q], f[n,l]) < 0; a row of ones becomes all zeros.
- * e [N,Q,C], f [N,L,C] (pooled mask features). Bits beyond L are 0. Words [N, Q, UDA_MASK_WORDS(L)] belong to the tape
- * and live until the next begin. No gradient.
+ * Where a query may not look: bit l of row (n, q) is 1 iff dot(e[n,q], f[n,l]) < 0; a row of ones
+ * becomes all zeros. e [N,Q,C], f [N,L,C] (pooled mask features). Bits beyond L are 0. Words
+ * [N, Q, UDA_MASK_WORDS(L)] belong to the tape and live until the next begin. No gradient.
  */
 const uint32_t *uda_attention_mask(struct uda_tape *t, struct uda_tensor *e, struct uda_tensor *f);
 
@@ -117,10 +125,11 @@ const uint32_t *uda_attention_mask(struct uda_tape *t, struct uda_tensor *e, str
 #define UDA_LEVELS 3
 
 /*
- * Multi-scale deformable attention core. value [N,S,D], offsets [N,S,M*L*P*2] (x, y fastest), weights [N,S,M*L*P]
- * (logits); M heads, L = 3 levels of sizes height[l] x width[l] whose tokens follow each other in S, P points.
- * weight = softmax over (L, P); location in level l: u = ref_x w_l + off_x - 0.5, v = ref_y h_l + off_y - 0.5 with ref
- * the centre of the query token in its own level; bilinear with zeros outside. y [N,S,D]. grads: value offsets weights.
+ * Multi-scale deformable attention core. value [N,S,D], offsets [N,S,M*L*P*2] (x, y fastest),
+ * weights [N,S,M*L*P] (logits); M heads, L = 3 levels of sizes height[l] x width[l] whose tokens
+ * follow each other in S, P points. weight = softmax over (L, P); location in level l: u = ref_x
+ * w_l + off_x - 0.5, v = ref_y h_l + off_y - 0.5 with ref the centre of the query token in its own
+ * level; bilinear with zeros outside. y [N,S,D]. grads: value offsets weights.
  */
 struct uda_tensor *uda_deform_attention(struct uda_tape *t, struct uda_tensor *value,
                                         struct uda_tensor *offsets, struct uda_tensor *weights,
@@ -130,12 +139,12 @@ struct uda_tensor *uda_deform_attention(struct uda_tape *t, struct uda_tensor *v
 
 /* ---- resample.c ---- */
 
-/* Bilinear resize of x [N,h,w,C] to [N,H,W,C], align_corners false, no antialiasing, plus `add` [N,H,W,C] if not
- * NULL. grads: x add. */
+/* Bilinear resize of x [N,h,w,C] to [N,H,W,C], align_corners false, no antialiasing, plus `add`
+ * [N,H,W,C] if not NULL. grads: x add. */
 struct uda_tensor *uda_resize_bilinear(struct uda_tape *t, struct uda_tensor *x, int64_t H,
                                        int64_t W, struct uda_tensor *add);
-/* Mean of the 2x2 centre pixels of every ratio x ratio cell (ratio 2, 4, 8): equals bilinear shrinking by the ratio.
- * x [N,H,W,C] -> [N, H/ratio * W/ratio, C]. No gradient. */
+/* Mean of the 2x2 centre pixels of every ratio x ratio cell (ratio 2, 4, 8): equals bilinear
+ * shrinking by the ratio. x [N,H,W,C] -> [N, H/ratio * W/ratio, C]. No gradient. */
 struct uda_tensor *uda_centre_pool(struct uda_tape *t, struct uda_tensor *x, int64_t ratio);
 /* Sine position embedding of a map, [H*W, C], y half first; a constant of the tape. */
 struct uda_tensor *uda_sine_position(struct uda_tape *t, int64_t H, int64_t W, int64_t C);
@@ -156,9 +165,11 @@ struct uda_matches {
 };
 
 /*
- * Costs of matching every query of one image with every target, on P shared points (Cheng et al. 2022, section 3.2).
- * cost [Q, M] host = cls_weight (-softmax(logits)[cls]) + mask_weight BCE + dice_weight dice, at points [P, 2] (x, y in
- * [0,1)); logits [Q, K+1] and e [Q, C] of image n; f [N,H,W,C] mask features. No gradient. cost is written by the op.
+ * Costs of matching every query of one image with every target, on P shared points (Cheng et al.
+ * 2022, section 3.2). cost [Q, M] host = cls_weight (-softmax(logits)[cls]) + mask_weight
+ * BCE + dice_weight dice, at points [P, 2] (x, y in
+ * [0,1)); logits [Q, K+1] and e [Q, C] of image n; f
+ * [N,H,W,C] mask features. No gradient. cost is written by the op.
  */
 struct uda_match_spec {
     float cls_weight, mask_weight, dice_weight;
@@ -170,17 +181,19 @@ void uda_match_cost(struct uda_tape *t, float *cost, struct uda_tensor *logits,
                     const struct uda_targets *targets, const struct uda_match_spec *spec);
 
 /*
- * Weighted cross entropy over all N Q queries: weight * sum_i w[y_i] (-log p_i[y_i]) / denominator; w = 1, and
- * no_object for y = K. target [N Q] host, copied. Adds the unweighted loss to *loss. A root. grads: logits.
+ * Weighted cross entropy over all N Q queries: weight * sum_i w[y_i] (-log p_i[y_i]) / denominator;
+ * w = 1, and no_object for y = K. target [N Q] host, copied. Adds the unweighted loss to *loss. A
+ * root. grads: logits.
  */
 void uda_class_loss(struct uda_tape *t, double *loss, struct uda_tensor *logits,
                     const int32_t *target, float no_object, double denominator, float weight);
 
 /*
- * Point-sampled mask losses of the matched queries of one image: candidates [R, candidates, 2] are sampled, the
- * `important` most uncertain (least |logit|; ties to the lower index) and the first points - important of
- * random [R, random, 2] are kept; loss_mask += sum_r mean_p BCE / denominator, loss_dice += sum_r dice / denominator.
- * e [N,Q,C], f [N,H,W,C]. A root with weights mask_weight, dice_weight. grads: e f.
+ * Point-sampled mask losses of the matched queries of one image: candidates [R, candidates, 2] are
+ * sampled, the `important` most uncertain (least |logit|; ties to the lower index) and the first
+ * points - important of random [R, random, 2] are kept; loss_mask += sum_r mean_p
+ * BCE / denominator, loss_dice += sum_r dice / denominator. e [N,Q,C], f [N,H,W,C]. A root with
+ * weights mask_weight, dice_weight. grads: e f.
  */
 struct uda_point_spec {
     int64_t points, candidates, important;

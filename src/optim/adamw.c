@@ -32,7 +32,8 @@ double uda_clip_factor(double norm, double max_norm)
     return max_norm <= 0.0 || factor > 1.0 ? 1.0 : factor;
 }
 
-/* Runs of parameters with one learning rate and decay; gaps between them hold zeros, which an update leaves alone. */
+/* Runs of parameters with one learning rate and decay; gaps between them hold zeros, which an
+ * update leaves alone. */
 static int64_t make_segments(struct uda_adamw_segment *segment, const struct uda_params *params,
                              const struct uda_adamw_config *config, double lr)
 {

@@ -1,14 +1,16 @@
 /*
  * The teacher: an exponential moving average of the student.
  *
- *     UDA_TRY(uda_ema_update(device, &params, teacher, student, uda_ema_alpha(iteration, 0.999), err));
+ *     UDA_TRY(uda_ema_update(device, &params, teacher, student, uda_ema_alpha(iteration, 0.999),
+ *     err));
  */
 #ifndef UDA_OPTIM_EMA_H
 #define UDA_OPTIM_EMA_H
 
 #include "src/nn/param.h"
 
-/* min(1 - 1/(iteration + 1), alpha): iteration 0 copies the student (Tarvainen and Valpola 2017; UDA4Inst's code). */
+/* min(1 - 1/(iteration + 1), alpha): iteration 0 copies the student (Tarvainen and Valpola 2017;
+ * UDA4Inst's code). */
 double uda_ema_alpha(int64_t iteration, double alpha);
 
 /* teacher = alpha teacher + (1 - alpha) student over the flat arrays. */

@@ -23,7 +23,8 @@ static inline int uda_optim_result(int rc, const char *kernel, struct uda_err *e
                               uda_code_name((enum uda_code)rc));
 }
 
-/* The code of running `kernel` of the device's table with *args; args is evaluated several times. */
+/* The code of running `kernel` of the device's table with *args; args is evaluated several
+ * times. */
 #define UDA_OPTIM_RUN(device, kernel, args, err)                                                   \
     uda_optim_result(                                                                              \
         uda_optim_run_##kernel((device), (args)), #kernel, (err))

@@ -1,7 +1,8 @@
 /*
  * Learning rate as a function of the iteration.
  *
- * lr(t) = base * warm(t) * decay(t); t counts from 0; warm(t) = factor (1 - t/warmup) + t/warmup for t < warmup, else 1.
+ * lr(t) = base * warm(t) * decay(t); t counts from 0; warm(t) = factor (1 - t/warmup) + t/warmup
+ * for t < warmup, else 1.
  *   poly:      (1 - t/total)^power      detectron2's WarmupPolyLR
  *   linear:    1 - t/total
  *   constant:  1

@@ -180,7 +180,8 @@ static int64_t inputs_of(int64_t out[10], const struct uda_manifest_stage *spec)
     return count;
 }
 
-/* Follows inputs from `at`; a stage met on the way down again closes a circle, which is reported once. */
+/* Follows inputs from `at`; a stage met on the way down again closes a circle, which is reported
+ * once. */
 static bool find_circle(struct uda_draft *draft, int64_t at, unsigned char *state, const char *way)
 {
     int64_t input[10];

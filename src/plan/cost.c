@@ -4,8 +4,8 @@
 #define F32_BYTES 4
 
 /*
- * Swin with patch 4, MLP ratio 4, a norm on each output: a block of width d with h heads and window w has
- * 12 d^2 + 13 d + (2w-1)^2 h, a merging 8 d^2 + 8 d.
+ * Swin with patch 4, MLP ratio 4, a norm on each output: a block of width d with h heads and window
+ * w has 12 d^2 + 13 d + (2w-1)^2 h, a merging 8 d^2 + 8 d.
  */
 static int64_t swin(const struct uda_manifest_model *m)
 {

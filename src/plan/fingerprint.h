@@ -1,11 +1,11 @@
 /*
  * What a stage's result depends on: a list of facts, and their digest.
  *
- * Covered: the instance's name, its kind and the classes of its category; of the manifest every key that
- * is not runtime-only and whose row names the kind (the recipe with the stage's overrides, the data
- * sets it reads, by content and not by name); the fingerprints of its inputs and what they serve as.
- * Paths count as they are written, before ${VAR}: a run may move to a machine where data lies elsewhere.
- * Private to src/plan.
+ * Covered: the instance's name, its kind and the classes of its category; of the manifest every key
+ * that is not runtime-only and whose row names the kind (the recipe with the stage's overrides, the
+ * data sets it reads, by content and not by name); the fingerprints of its inputs and what they
+ * serve as. Paths count as they are written, before ${VAR}: a run may move to a machine where data
+ * lies elsewhere. Private to src/plan.
  */
 #ifndef UDA_PLAN_FINGERPRINT_H
 #define UDA_PLAN_FINGERPRINT_H

@@ -57,7 +57,8 @@ static const struct uda_key stage_rows[] = {
 
     {.path = "parallel.shards", IN_MANIFEST(shards), .type = UDA_KEY_INT, .kinds = TRAINING,
      .low = 1, .high = 1024, .def = "1",
-     .help = "virtual shards of the batch, a power of two; fixes the order of sums for any number of processes"},
+     .help = "virtual shards of the batch, a power of two; fixes the order of sums for "
+             "any number of processes"},
     {.path = "checkpoint.every", IN_MANIFEST(checkpoint.every), .type = UDA_KEY_INT,
      .runtime = true, .low = 1, .high = 1e9, .unit = "iterations", .def = "1000",
      .help = "between two checkpoints"},

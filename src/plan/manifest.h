@@ -4,16 +4,19 @@
  * YAML text (with `extends`, `--set`, ${VAR}) -> tree -> the table of keys (src/plan/schema.h) ->
  * struct uda_manifest. No default is left implicit and no YAML type lives above this file.
  *
- * Invariants of a loaded manifest: every value has passed its type and range; every name that refers to
- * a data set, a stage or a class has been resolved to an index; stages have no cycle; each stage carries
- * its own complete recipe (the manifest's sections, overridden by the stage's own). Everything belongs
- * to the arena that was passed in, and nothing in it is ever changed afterwards.
+ * Invariants of a loaded manifest: every value has passed its type and range; every name that
+ * refers to a data set, a stage or a class has been resolved to an index; stages have no cycle;
+ * each stage carries its own complete recipe (the manifest's sections, overridden by the stage's
+ * own). Everything belongs to the arena that was passed in, and nothing in it is ever changed
+ * afterwards.
  *
  *     struct uda_manifest *manifest;
  *     struct uda_str report;                    // every error at once, ready to print on stderr
  *     uda_str_init(&report, &arena);
- *     int rc = uda_manifest_load(&manifest, &arena, "manifests/demo.yaml", sets, set_count, &report, err);
- *     if (rc != 0) { fputs(report.text, stderr); return rc; }        // UDA_MANIFEST, UDA_IO or UDA_NOMEM
+ *     int rc = uda_manifest_load(&manifest, &arena, "manifests/demo.yaml", sets, set_count,
+ *     &report, err);
+ *     if (rc != 0) { fputs(report.text, stderr); return rc; }        // UDA_MANIFEST, UDA_IO or
+ *     UDA_NOMEM
  */
 #ifndef UDA_PLAN_MANIFEST_H
 #define UDA_PLAN_MANIFEST_H
@@ -110,7 +113,8 @@ struct uda_manifest_model {
     const char *init;                         /* weights.h5 to start from, or NULL: reference init */
 };
 
-/* What a stage trains and tests with. The manifest has one, each stage has its own copy with its overrides. */
+/* What a stage trains and tests with. The manifest has one, each stage has its own copy with its
+ * overrides. */
 struct uda_manifest_recipe {
     int64_t batch; /* images a step, over all shards */
     struct {
@@ -176,7 +180,7 @@ struct uda_manifest_stage {
     int64_t data[8];        /* indices of data sets; adapt: source, target */
     int64_t data_count;
     int64_t labels;         /* index of the stage whose labels replace the data set's own; -1: none */
-    int64_t from;           /* index of the stage whose weights this one starts from or uses; -1: model.init */
+    int64_t from;           /* index of the stage whose weights it starts from or uses; -1: model.init */
     int64_t inputs[8];      /* fuse: indices of label stages */
     int64_t input_count;
     bool for_each_category; /* one instance for each category */
@@ -231,8 +235,8 @@ struct uda_manifest {
 
 /*
  * Reads path, merges what it extends and the `key=value` texts in sets, checks everything.
- * report receives one block for each problem ("file:line:col: message", the line, a caret) and stays
- * empty on success; err->text says how many there are. Reads YAML files and
+ * report receives one block for each problem ("file:line:col: message", the line, a caret) and
+ * stays empty on success; err->text says how many there are. Reads YAML files and
  * environment variables only, never data sets.
  * Errors: UDA_MANIFEST; UDA_NOMEM.
  */
@@ -249,8 +253,9 @@ int uda_manifest_parse(struct uda_manifest **out, struct uda_arena *arena, const
 void uda_manifest_resolved(struct uda_str *out, const struct uda_manifest *manifest);
 
 /*
- * One line for each key that differs, "key: old -> new" ("(absent)" for a missing one), in the order of
- * the table. results_only leaves out the keys that no fingerprint contains. Returns how many differ.
+ * One line for each key that differs, "key: old -> new" ("(absent)" for a missing one), in the
+ * order of the table. results_only leaves out the keys that no fingerprint contains. Returns how
+ * many differ.
  */
 int64_t uda_manifest_diff(struct uda_str *out, const struct uda_manifest *old_manifest,
                           const struct uda_manifest *new_manifest, bool results_only);

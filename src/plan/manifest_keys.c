@@ -58,7 +58,8 @@ static bool is_child(char (*names)[32], int64_t count, const char *name)
     return false;
 }
 
-/* Walks a mapping; pattern has '*' for names, path is as written. Returns whether the shape holds. */
+/* Walks a mapping; pattern has '*' for names, path is as written. Returns whether the shape
+ * holds. */
 static bool walk(struct uda_draft *draft, const struct uda_yaml_node *node, const char *pattern,
                  const char *path, int64_t depth)
 {

@@ -33,7 +33,8 @@ static void sort_stages(int64_t *order, bool *placed, const struct uda_manifest 
     }
 }
 
-/* Plan index of the instance of a manifest stage that belongs to a category, or of its only one; -1. */
+/* Plan index of the instance of a manifest stage that belongs to a category, or of its only
+ * one; -1. */
 static int64_t instance_of(const struct uda_plan *plan, int64_t stage, int64_t category)
 {
     for (int64_t i = 0; stage >= 0 && i < plan->count; i++) {

@@ -2,14 +2,16 @@
  * The plan: the manifest's stages, one instance for each category where asked, in an order in which
  * every input comes before its user, with the files each reads and writes and a fingerprint each.
  *
- * Invariants: pure in the manifest (opens no file). The order is that of the manifest wherever inputs
- * allow. A fingerprint covers the keys that matter to the stage's kind, its name, its category and the
- * fingerprints of its inputs; so it changes if and only if the stage's result may change. rng_stage
- * depends on the instance's name alone: adding a stage elsewhere moves nobody's random numbers.
+ * Invariants: pure in the manifest (opens no file). The order is that of the manifest wherever
+ * inputs allow. A fingerprint covers the keys that matter to the stage's kind, its name, its
+ * category and the fingerprints of its inputs; so it changes if and only if the stage's result may
+ * change. rng_stage depends on the instance's name alone: adding a stage elsewhere moves nobody's
+ * random numbers.
  *
  *     struct uda_plan plan;
  *     UDA_TRY(uda_plan_init(&plan, &arena, manifest, err));
- *     for (int64_t i = 0; i < plan.count; i++) { const struct uda_plan_stage *s = &plan.stage[i]; ... }
+ *     for (int64_t i = 0; i < plan.count; i++) { const struct uda_plan_stage *s = &plan.stage[i];
+ *     ... }
  */
 #ifndef UDA_PLAN_PLAN_H
 #define UDA_PLAN_PLAN_H
@@ -24,7 +26,7 @@ struct uda_plan_stage {
     const struct uda_manifest_stage *spec;
     int64_t from;         /* plan index of the stage whose weights are used, or -1: model.init */
     int64_t labels;       /* plan index of the stage whose labels replace the data set's, or -1 */
-    int64_t *input;       /* [input_count] plan indices of everything it reads, ascending, from and labels included */
+    int64_t *input;       /* [input_count] plan indices of what it reads, ascending; from, labels too */
     int64_t input_count;
     uint32_t rng_stage;   /* the `stage` argument of uda_rng_init */
     struct uda_digest fingerprint;
@@ -43,19 +45,21 @@ struct uda_plan {
 int uda_plan_init(struct uda_plan *plan, struct uda_arena *arena,
                   const struct uda_manifest *manifest, struct uda_err *err) UDA_MUST_USE;
 
-/* Plan index of an instance by name; of a stage without category by its manifest name; -1 if none. */
+/* Plan index of an instance by name; of a stage without category by its manifest name; -1 if
+ * none. */
 int64_t uda_plan_find(const struct uda_plan *plan, const char *name);
 
 /*
- * Why instance `index` of new_plan has another fingerprint than its namesake of old_plan, on one line:
- * "optimizer.lr: 0.0001 -> 0.001; 'source' changes", "a new stage", or nothing if it has the same.
- * Temporaries: arena. Errors: UDA_NOMEM.
+ * Why instance `index` of new_plan has another fingerprint than its namesake of old_plan, on one
+ * line: "optimizer.lr: 0.0001 -> 0.001; 'source' changes", "a new stage", or nothing if it has the
+ * same. Temporaries: arena. Errors: UDA_NOMEM.
  */
 int uda_plan_explain(struct uda_str *out, const struct uda_plan *old_plan,
                      const struct uda_plan *new_plan, int64_t index, struct uda_arena *arena,
                      struct uda_err *err) UDA_MUST_USE;
 
-/* Elements of all parameters of the model (spec: Swin with patch 4 and MLP ratio 4; eight classes). */
+/* Elements of all parameters of the model (spec: Swin with patch 4 and MLP ratio 4; eight
+ * classes). */
 int64_t uda_plan_parameters(const struct uda_manifest_model *model);
 
 /* Bytes of one checkpoint of a stage: fp32 weights and two moments; adapt adds the teacher. */
@@ -78,7 +82,8 @@ struct uda_plan_progress {
 
 /*
  * The page that `uda4inst plan` prints: stages in order, what each reads and writes, images and
- * iterations, disk, and what is already done and why not. progress is [plan->count] or NULL (no run folder).
+ * iterations, disk, and what is already done and why not. progress is [plan->count] or NULL (no run
+ * folder).
  */
 void uda_plan_print(struct uda_str *out, const struct uda_plan *plan,
                     const struct uda_plan_progress *progress);

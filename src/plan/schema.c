@@ -50,7 +50,8 @@ const struct uda_key *uda_schema_find(const char *path)
     return NULL;
 }
 
-/* The segment of `path` behind `beginning` and a dot; its length, 0 if path does not continue it. */
+/* The segment of `path` behind `beginning` and a dot; its length, 0 if path does not continue
+ * it. */
 static size_t next_segment(const char **segment, const char *path, const char *beginning)
 {
     size_t length = strlen(beginning);

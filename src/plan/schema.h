@@ -1,11 +1,11 @@
 /*
- * The table of keys: every key of a manifest once, with its type, unit, range, default, the stage kinds
- * it matters to and one line of help. Parsing, checking, fingerprints, `check --keys`,
+ * The table of keys: every key of a manifest once, with its type, unit, range, default, the stage
+ * kinds it matters to and one line of help. Parsing, checking, fingerprints, `check --keys`,
  * manifests/README.md and the JSON Schema are all read off it.
  *
  * Invariants: `*` in a path stands for a name that the manifest chooses. Recipe keys (optimizer.lr)
- * have one row and may stand at the top and inside a stage (stages.*.optimizer.lr). Rows with a common
- * beginning of the path are neighbours.
+ * have one row and may stand at the top and inside a stage (stages.*.optimizer.lr). Rows with a
+ * common beginning of the path are neighbours.
  *
  *     const struct uda_key *key = uda_schema_find("stages.*.optimizer.lr");
  */
@@ -58,10 +58,12 @@ struct uda_key {
 int64_t uda_schema_count(void);
 const struct uda_key *uda_schema_row(int64_t i);
 
-/* The row of a path with `*` for names, also for recipe keys inside a stage; NULL if there is none. */
+/* The row of a path with `*` for names, also for recipe keys inside a stage; NULL if there is
+ * none. */
 const struct uda_key *uda_schema_find(const char *path);
 
-/* The next segments possible behind a path ("" = top) with `*` for names; how many, at most room. */
+/* The next segments possible behind a path ("" = top) with `*` for names; how many, at most
+ * room. */
 int64_t uda_schema_children(char (*names)[32], int64_t room, const char *path);
 
 /* Which section a misplaced last segment belongs under ("lr" -> "optimizer"), or NULL. Borrowed. */

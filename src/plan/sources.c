@@ -63,7 +63,8 @@ static struct uda_yaml_node *new_mapping(struct uda_arena *arena, struct uda_pla
     return node->key == NULL || node->item == NULL ? NULL : node;
 }
 
-/* A tree with everything of a, overlaid by everything of b; the two stay as they are. NULL: no memory. */
+/* A tree with everything of a, overlaid by everything of b; the two stay as they are. NULL: no
+ * memory. */
 static struct uda_yaml_node *merge(struct uda_arena *arena, struct uda_yaml_node *a,
                                    struct uda_yaml_node *b)
 {

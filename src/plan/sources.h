@@ -1,8 +1,8 @@
 /*
  * From files to one tree: `extends` merged in order, then the file itself, then `--set`.
  *
- * Invariants: mappings are merged key by key, anything else is replaced by the later value; a node keeps
- * the place where it was written. Private to src/plan.
+ * Invariants: mappings are merged key by key, anything else is replaced by the later value; a node
+ * keeps the place where it was written. Private to src/plan.
  */
 #ifndef UDA_PLAN_SOURCES_H
 #define UDA_PLAN_SOURCES_H
@@ -17,8 +17,8 @@ struct uda_sources {
 };
 
 /*
- * The merged tree of a manifest given as text. root is NULL when there is no usable tree; diag says why.
- * Errors: UDA_NOMEM only; everything wrong with the text is in diag.
+ * The merged tree of a manifest given as text. root is NULL when there is no usable tree; diag says
+ * why. Errors: UDA_NOMEM only; everything wrong with the text is in diag.
  */
 int uda_sources_merge(struct uda_yaml_node **root, struct uda_sources *sources, const char *name,
                       const char *text, size_t bytes, const char *const *sets, int64_t set_count,

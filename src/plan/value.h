@@ -11,8 +11,9 @@
 #include "src/plan/schema.h"
 
 /*
- * Stores the node's value at record + key->offset and gives its canonical text (in the arena). On a wrong
- * value reports to draft->diag, stores nothing and returns false. name is the key as the user wrote it.
+ * Stores the node's value at record + key->offset and gives its canonical text (in the arena). On a
+ * wrong value reports to draft->diag, stores nothing and returns false. name is the key as the user
+ * wrote it.
  */
 bool uda_value_read(const char **text, struct uda_draft *draft, void *record,
                     const struct uda_key *key, const char *name, const struct uda_yaml_node *node);
@@ -21,8 +22,8 @@ bool uda_value_read(const char **text, struct uda_draft *draft, void *record,
 void uda_value_text(struct uda_str *out, const char *text);
 
 /*
- * ${VAR} and ${VAR:-default} replaced from the environment; *problem says what is wrong, else is NULL.
- * An empty variable counts as unset. NULL when out of memory or on a problem.
+ * ${VAR} and ${VAR:-default} replaced from the environment; *problem says what is wrong, else is
+ * NULL. An empty variable counts as unset. NULL when out of memory or on a problem.
  */
 const char *uda_value_expand(const char **problem, struct uda_arena *arena, const char *text);
 

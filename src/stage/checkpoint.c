@@ -111,7 +111,8 @@ int uda_checkpoint_save(const struct uda_checkpoint *c, const char *dir,
     return rc == 0 ? remove_old(dir, rule, err) : rc;
 }
 
-/* Opens a file and looks whether it belongs to the stage: 1 yes, 0 another fingerprint, negative: an error. */
+/* Opens a file and looks whether it belongs to the stage: 1 yes, 0 another fingerprint, negative:
+ * an error. */
 static int open_matching(struct uda_store **store, const char *path, const char *fingerprint,
                          struct uda_arena *arena, struct uda_err *err)
 {

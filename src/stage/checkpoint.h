@@ -1,9 +1,9 @@
 /*
  * What survives a kill: the one list of everything a training stage's future depends on.
  *
- * Invariants: the future of a stage is a function of the manifest, this list and the step; there is no generator
- * state. Files are stages/<stage>/step-NNNNNNNNN.h5, replaced whole; at least two are kept. A damaged one is set aside
- * and the one before is used, with a warning.
+ * Invariants: the future of a stage is a function of the manifest, this list and the step; there is
+ * no generator state. Files are stages/<stage>/step-NNNNNNNNN.h5, replaced whole; at least two are
+ * kept. A damaged one is set aside and the one before is used, with a warning.
  */
 #ifndef UDA_STAGE_CHECKPOINT_H
 #define UDA_STAGE_CHECKPOINT_H
@@ -33,24 +33,25 @@ struct uda_checkpoint_origin { /* for the provenance */
 };
 
 /*
- * Which checkpoints stay: the newest max(keep, 2) of those at a multiple of `every` or at step `last`, and the newest
- * of all. So one written because of a stop goes once the next regular one is there, and a stage leaves the same files
- * behind however often it was stopped.
+ * Which checkpoints stay: the newest max(keep, 2) of those at a multiple of `every` or at step
+ * `last`, and the newest of all. So one written because of a stop goes once the next regular one is
+ * there, and a stage leaves the same files behind however often it was stopped.
  */
 struct uda_checkpoint_rule {
     int64_t every, last, keep;
 };
 
-/* Writes dir/step-NNNNNNNNN.h5, then removes what the rule does not keep. Errors: UDA_IO, UDA_NOMEM. */
+/* Writes dir/step-NNNNNNNNN.h5, then removes what the rule does not keep. Errors: UDA_IO,
+ * UDA_NOMEM. */
 int uda_checkpoint_save(const struct uda_checkpoint *checkpoint, const char *dir,
                         const struct uda_checkpoint_rule *rule,
                         const struct uda_checkpoint_origin *origin,
                         struct uda_err *err) UDA_MUST_USE;
 
 /*
- * Loads the newest good checkpoint of dir with checkpoint->fingerprint into the arrays; *found says whether there was
- * one. Damaged files are renamed to *.damaged and reported. A file made with other kernels or libraries is used, and
- * the difference is said. Errors: UDA_IO, UDA_NOMEM.
+ * Loads the newest good checkpoint of dir with checkpoint->fingerprint into the arrays; *found says
+ * whether there was one. Damaged files are renamed to *.damaged and reported. A file made with
+ * other kernels or libraries is used, and the difference is said. Errors: UDA_IO, UDA_NOMEM.
  */
 int uda_checkpoint_load(bool *found, struct uda_checkpoint *checkpoint, const char *dir,
                         struct uda_err *err) UDA_MUST_USE;

@@ -54,8 +54,8 @@ static int load_ids(const struct evaluate *s, int64_t i, struct uda_arena *arena
     return 0;
 }
 
-/* Truth of image i: Cityscapes' own id file where the data set is Cityscapes (its void pixels count), else the labels
- * in memory. */
+/* Truth of image i: Cityscapes' own id file where the data set is Cityscapes (its void pixels
+ * count), else the labels in memory. */
 static int load_truth(void *args, int64_t i, struct uda_arena *scratch, struct uda_eval_truth *truth,
                       struct uda_image_detections *found, struct uda_err *err)
 {

@@ -7,8 +7,9 @@
 #include "src/base/detections.h"
 #include "src/data/dataset.h"
 
-/* Writes dir/<name>.png: masks of at least min_score on the image, and below them the labels if there are any. '/' in
- * names becomes '_'. Draws into image->image.rgb. Errors: UDA_NOMEM, UDA_IO. */
+/* Writes dir/<name>.png: masks of at least min_score on the image, and below them the labels if
+ * there are any. '/' in names becomes '_'. Draws into image->image.rgb. Errors: UDA_NOMEM,
+ * UDA_IO. */
 int uda_picture_write(const char *dir, struct uda_labelled_image *image,
                       const struct uda_image_detections *found, double min_score,
                       struct uda_arena *arena, struct uda_err *err) UDA_MUST_USE;

@@ -1,9 +1,10 @@
 /*
- * A trained model at work: images in, scored masks out, as the reference tests (mask2former.md: inference).
+ * A trained model at work: images in, scored masks out, as the reference tests (mask2former.md:
+ * inference).
  *
- * Images are resized like the reference (shorter edge, Pillow's bilinear), padded to a multiple of 32, and predictions
- * come back at the image's own size. Small images are predicted side by side, one thread each; large ones one after
- * the other on all threads. The result is the same.
+ * Images are resized like the reference (shorter edge, Pillow's bilinear), padded to a multiple of
+ * 32, and predictions come back at the image's own size. Small images are predicted side by side,
+ * one thread each; large ones one after the other on all threads. The result is the same.
  *
  *     UDA_TRY(uda_predictor_create(&predictor, &spec, err));
  *     UDA_TRY(uda_predictor_run(predictor, &set, images, load, args, err));
@@ -38,8 +39,9 @@ typedef int uda_load_image_fn(void *args, int64_t i, struct uda_image *image, co
                               struct uda_arena *arena, struct uda_err *err);
 
 /*
- * Adds images 0..images-1 to the set, in order. name: shown with the progress, NULL for silence. The failure of the
- * lowest image is reported. Errors: UDA_STOPPED when a stop is wanted (nothing is kept).
+ * Adds images 0..images-1 to the set, in order. name: shown with the progress, NULL for silence.
+ * The failure of the lowest image is reported. Errors: UDA_STOPPED when a stop is wanted (nothing
+ * is kept).
  */
 int uda_predictor_run(struct uda_predictor *predictor, struct uda_detections *set, int64_t images,
                       uda_load_image_fn *load, void *args, const char *name,

@@ -1,8 +1,10 @@
 /*
- * The talk of a long stage: step, losses, images per second, time left. Reads the clock; decides nothing.
+ * The talk of a long stage: step, losses, images per second, time left. Reads the clock; decides
+ * nothing.
  *
  *     uda_progress_start(&p, "source", first_step, last_step, batch);
- *     uda_progress_step(&p, step, "loss 12.3  lr 1.0e-4");     // rewrites the line, or a line every 10 s
+ *     uda_progress_step(&p, step, "loss 12.3  lr 1.0e-4");     // rewrites the line, or a line
+ *     every 10 s
  */
 #ifndef UDA_STAGE_PROGRESS_H
 #define UDA_STAGE_PROGRESS_H
@@ -21,7 +23,8 @@ struct uda_progress {
 
 void uda_progress_start(struct uda_progress *progress, const char *name, int64_t first,
                         int64_t last, int64_t images_per_step);
-/* step: number of steps done so far, counted from 0 of the whole stage. Shows at most twice a second. */
+/* step: number of steps done so far, counted from 0 of the whole stage. Shows at most twice a
+ * second. */
 void uda_progress_step(struct uda_progress *progress, int64_t step, const char *figures);
 /* Seconds since start. */
 double uda_progress_seconds(const struct uda_progress *progress);

@@ -25,7 +25,8 @@ static int compare(const struct uda_manifest *manifest, const char *resolved, bo
             uda_log(UDA_LOG_WARN, "'%s' cannot be read (%s): continuing as allowed", resolved, why.text);
             return 0;
         }
-        return uda_fail(err, UDA_MANIFEST, "'%s' cannot be read (%s): use another --run folder, or --allow-changed",
+        return uda_fail(err, UDA_MANIFEST,
+                        "'%s' cannot be read (%s): use another --run folder, or --allow-changed",
                         resolved, why.text);
     }
     int64_t changed = uda_manifest_diff(&diff, old, manifest, true);
@@ -38,8 +39,8 @@ static int compare(const struct uda_manifest *manifest, const char *resolved, bo
         return 0;
     }
     return uda_fail(err, UDA_MANIFEST,
-                    "%lld keys differ from those this run folder was made with: use another --run folder, or "
-                    "--allow-changed to redo what depends on them", (long long)changed);
+                    "%lld keys differ from those this run folder was made with: use another --run "
+                    "folder, or --allow-changed to redo what depends on them", (long long)changed);
 }
 
 int uda_run_folder_open(const struct uda_manifest *manifest, const struct uda_run_options *options,
@@ -75,7 +76,8 @@ int uda_run_folder_open(const struct uda_manifest *manifest, const struct uda_ru
     return rc;
 }
 
-/* Digest of what a file says: of an HDF5 file without its provenance, of any other file every byte. */
+/* Digest of what a file says: of an HDF5 file without its provenance, of any other file every
+ * byte. */
 static int file_digest(char hex[UDA_DIGEST_TEXT_BYTES], const char *path, struct uda_err *err)
 {
     size_t length = strlen(path);

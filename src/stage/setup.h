@@ -1,5 +1,6 @@
 /*
- * From the manifest's words to the structs of model, data, loss and optimiser; no defaults of its own.
+ * From the manifest's words to the structs of model, data, loss and optimiser; no defaults of its
+ * own.
  */
 #ifndef UDA_STAGE_SETUP_H
 #define UDA_STAGE_SETUP_H
@@ -26,8 +27,9 @@ int uda_setup_augment(struct uda_augment_spec *spec, const struct uda_manifest_r
                       struct uda_err *err) UDA_MUST_USE;
 
 /*
- * Opens a data set of the manifest for training (images without an instance of the classes are dropped) or evaluation
- * (kept), drawing its scenes first when it has some and its root is missing. The index is cached in the run folder.
+ * Opens a data set of the manifest for training (images without an instance of the classes are
+ * dropped) or evaluation (kept), drawing its scenes first when it has some and its root is missing.
+ * The index is cached in the run folder.
  */
 int uda_setup_dataset(struct uda_dataset **dataset, const struct uda_stage_context *context,
                       int64_t index, uint32_t class_mask, bool training,

@@ -1,8 +1,9 @@
 /*
  * What a stage gets to work with, and the table of stage kinds.
  *
- * A stage runs from where its folder says it was: from the newest good checkpoint with its fingerprint, or from the
- * start. It returns 0 when its results are under their final names, or UDA_STOPPED after a checkpoint.
+ * A stage runs from where its folder says it was: from the newest good checkpoint with its
+ * fingerprint, or from the start. It returns 0 when its results are under their final names, or
+ * UDA_STOPPED after a checkpoint.
  */
 #ifndef UDA_STAGE_STAGE_H
 #define UDA_STAGE_STAGE_H

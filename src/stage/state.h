@@ -4,8 +4,9 @@
  *     pending -> running -> done
  *                   |  \-> failed (the reason is kept; the next run tries again)
  *
- * Invariants: state.h5 is replaced whole. It says what happened; what may be built upon is said by the stage's own
- * folder: DONE with the stage's fingerprint, or a checkpoint with it. A damaged state.h5 is rebuilt from those.
+ * Invariants: state.h5 is replaced whole. It says what happened; what may be built upon is said by
+ * the stage's own folder: DONE with the stage's fingerprint, or a checkpoint with it. A damaged
+ * state.h5 is rebuilt from those.
  */
 #ifndef UDA_STAGE_STATE_H
 #define UDA_STAGE_STATE_H
@@ -29,8 +30,9 @@ struct uda_state {
 const char *uda_stage_status_name(enum uda_stage_status status);
 
 /*
- * Reads RUN/state.h5 and matches it with the plan by stage name; stages it does not know are pending. A missing file
- * gives an all-pending state; a damaged one too, with a warning. Memory: arena. Errors: UDA_NOMEM.
+ * Reads RUN/state.h5 and matches it with the plan by stage name; stages it does not know are
+ * pending. A missing file gives an all-pending state; a damaged one too, with a warning. Memory:
+ * arena. Errors: UDA_NOMEM.
  */
 int uda_state_load(struct uda_state *state, struct uda_arena *arena, const char *path,
                    const struct uda_plan *plan, struct uda_err *err) UDA_MUST_USE;

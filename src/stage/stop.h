@@ -1,18 +1,21 @@
 /*
  * Stopping early without losing work: signals and a time limit set a flag that steps look at.
  *
- * Invariants: TERM, INT, USR1 and USR2 mean the same: finish the step, write a checkpoint, exit 75. A second one ends
- * the process at once (the last checkpoint stays good). The clock decides only when to stop, never what is computed.
+ * Invariants: TERM, INT, USR1 and USR2 mean the same: finish the step, write a checkpoint, exit 75.
+ * A second one ends the process at once (the last checkpoint stays good). The clock decides only
+ * when to stop, never what is computed.
  *
  *     uda_stop_install(max_seconds);
- *     while (...) { step(); if (uda_stop_wanted()) { checkpoint(); return uda_fail(err, UDA_STOPPED, ...); } }
+ *     while (...) { step(); if (uda_stop_wanted()) { checkpoint(); return uda_fail(err,
+ *     UDA_STOPPED, ...); } }
  */
 #ifndef UDA_STAGE_STOP_H
 #define UDA_STAGE_STOP_H
 
 #include "src/base/err.h"
 
-/* Catches the signals and starts the clock. max_seconds <= 0: no limit. Call once, before threads start. */
+/* Catches the signals and starts the clock. max_seconds <= 0: no limit. Call once, before threads
+ * start. */
 void uda_stop_install(double max_seconds);
 /* True once a signal came or the time is over. */
 bool uda_stop_wanted(void);

@@ -77,8 +77,9 @@ static int check_space(const struct train *s, struct uda_err *err)
     int64_t one = 3 * s->state.params->total * (int64_t)sizeof(float) + (1 << 20);
     UDA_TRY(uda_fs_free_bytes(&space, s->context->dir, err));
     if (space < 2 * one) {
-        return uda_fail(err, UDA_IO, "'%s': %lld MiB are free and two checkpoints need %lld MiB: free some space, "
-                        "then run the same command", s->context->dir, (long long)(space >> 20),
+        return uda_fail(err, UDA_IO,
+                        "'%s': %lld MiB are free and two checkpoints need %lld MiB: free some "
+                        "space, then run the same command", s->context->dir, (long long)(space >> 20),
                         (long long)((2 * one) >> 20));
     }
     return 0;
@@ -142,8 +143,8 @@ static int write_timing(struct train *s, struct uda_err *err)
     (void)strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &utc);
     double each = s->progress.seconds_per_step;
     (void)snprintf(row, sizeof row,
-                   "{\"stage\":\"%s\",\"step\":%lld,\"time\":\"%s\",\"seconds\":%.3f,\"seconds_per_step\":%.4f,"
-                   "\"seconds_left\":%.1f,\"step_memory_mib\":%.1f}",
+                   "{\"stage\":\"%s\",\"step\":%lld,\"time\":\"%s\",\"seconds\":%.3f,"
+                   "\"seconds_per_step\":%.4f,\"seconds_left\":%.1f,\"step_memory_mib\":%.1f}",
                    s->context->stage->name, (long long)s->state.step, when,
                    uda_progress_seconds(&s->progress), each,
                    each * (double)(s->iterations - s->state.step),
@@ -218,7 +219,8 @@ static int loop(struct train *s, struct uda_err *err)
         }
         if (stop && s->state.step < s->iterations) {
             char reason[128];
-            return uda_fail(err, UDA_STOPPED, "%s: %s: stopped at step %lld of %lld: run the same command to continue",
+            return uda_fail(err, UDA_STOPPED,
+                            "%s: %s: stopped at step %lld of %lld: run the same command to continue",
                             s->context->stage->name, uda_stop_reason(reason, sizeof reason),
                             (long long)s->state.step, (long long)s->iterations);
         }

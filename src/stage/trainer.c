@@ -88,7 +88,8 @@ static int build(struct uda_trainer *trainer, struct uda_err *err)
     UDA_TRY(uda_params_status(&trainer->params, err));
     UDA_TRY(uda_criterion_check(&spec->criterion, err));
     if (spec->shards < 1 || power_below(spec->shards) != spec->shards || spec->shards > spec->batch) {
-        return uda_fail(err, UDA_MANIFEST, "parallel.shards is %lld: a power of two, at most the batch (%lld)",
+        return uda_fail(err, UDA_MANIFEST,
+                        "parallel.shards is %lld: a power of two, at most the batch (%lld)",
                         (long long)spec->shards, (long long)spec->batch);
     }
     trainer->values = new_array(trainer, err);
@@ -176,8 +177,8 @@ static void add_into(struct uda_team *team, float *y, const float *x, int64_t co
     uda_team_run(team, (count + ADD_CHUNK - 1) / ADD_CHUNK, add_chunk, &job);
 }
 
-/* After shard number `done` (from 1) of this worker: as long as two neighbours are complete, add the right one to the
- * left one. A binary counter: the sums are those of a balanced tree. */
+/* After shard number `done` (from 1) of this worker: as long as two neighbours are complete, add
+ * the right one to the left one. A binary counter: the sums are those of a balanced tree. */
 static void close_pairs(struct uda_trainer *trainer, struct worker *worker, int64_t done)
 {
     for (int64_t n = done; n % 2 == 0; n /= 2) {
@@ -290,8 +291,9 @@ int uda_trainer_step(struct uda_trainer *trainer, const struct uda_batch *batch,
     }
     float *grads = trainer->worker[0].sum[0];
     if (!isfinite(report->losses.total)) {
-        return uda_fail(err, UDA_NONFINITE, "step %lld: the loss is not a number: lower optimizer.lr, or look at "
-                        "the data of this step", (long long)t);
+        return uda_fail(err, UDA_NONFINITE,
+                        "step %lld: the loss is not a number: lower optimizer.lr, or look at the "
+                        "data of this step", (long long)t);
     }
     if (uda_grad_norm(&report->grad_norm, &trainer->device, &trainer->params, grads, err) != 0) {
         return fail_at_step(t, err);

@@ -1,9 +1,10 @@
 /*
  * One training step over virtual shards: forward, losses, backward, sum, clip, update.
  *
- * The batch is cut into `shards` (a power of two) contiguous pieces. Each piece has its own tape; gradients are summed
- * over shards in a fixed binary tree; the losses' denominators concern the whole batch. So the bytes depend on the
- * number of shards, never on how many threads run them. When there are threads enough, shards run side by side.
+ * The batch is cut into `shards` (a power of two) contiguous pieces. Each piece has its own tape;
+ * gradients are summed over shards in a fixed binary tree; the losses' denominators concern the
+ * whole batch. So the bytes depend on the number of shards, never on how many threads run them.
+ * When there are threads enough, shards run side by side.
  *
  *     UDA_TRY(uda_trainer_create(&trainer, &spec, err));
  *     for (t = first; t < last; t++) {
@@ -40,8 +41,8 @@ struct uda_step_report {
 
 struct uda_trainer;
 
-/* Builds the model, allocates the flat arrays (zero moments) and initialises the values from the seed.
- * Errors: UDA_NOMEM, UDA_MANIFEST (sizes). Owns: the caller. */
+/* Builds the model, allocates the flat arrays (zero moments) and initialises the values from the
+ * seed. Errors: UDA_NOMEM, UDA_MANIFEST (sizes). Owns: the caller. */
 int uda_trainer_create(struct uda_trainer **trainer, const struct uda_trainer_spec *spec,
                        struct uda_err *err) UDA_MUST_USE;
 void uda_trainer_destroy(struct uda_trainer **trainer);

@@ -31,13 +31,15 @@ struct uda_weights_about {
 int uda_weights_save(const char *path, const struct uda_params *params, const float *values,
                      const struct uda_weights_about *about, struct uda_err *err) UDA_MUST_USE;
 
-/* Sizes and classes of the model in a result file. Errors: UDA_IO; UDA_FORMAT if it does not say. */
+/* Sizes and classes of the model in a result file. Errors: UDA_IO; UDA_FORMAT if it does not
+ * say. */
 int uda_weights_describe(struct uda_model_config *config, struct uda_class_map *map,
                          const char *path, struct uda_err *err) UDA_MUST_USE;
 
 /*
- * Starting weights from a file: what has the right name and shape is taken; a class head of another size keeps its
- * reference initialisation, and the log says so. Errors: UDA_FORMAT if anything else is missing.
+ * Starting weights from a file: what has the right name and shape is taken; a class head of another
+ * size keeps its reference initialisation, and the log says so. Errors: UDA_FORMAT if anything else
+ * is missing.
  */
 int uda_weights_load_init(float *values, const char *path, const struct uda_params *params,
                           struct uda_err *err) UDA_MUST_USE;

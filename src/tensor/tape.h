@@ -1,10 +1,11 @@
 /*
  * The tape: makes tensors, records ops, replays them backwards, and keeps the first error.
  *
- * Invariants: after an error every op returns the tape's broken tensor (all sizes 0), so model code needs no checks;
- * uda_tape_status() is asked once per step. Backward visits ops in reverse; when an op is done its outputs and their
- * gradients go back to the pool, so the peak is near what is really live. With recording off nothing is kept for
- * backward, and uda_tape_release() gives a tensor back at once.
+ * Invariants: after an error every op returns the tape's broken tensor (all sizes 0), so model code
+ * needs no checks; uda_tape_status() is asked once per step. Backward visits ops in reverse; when
+ * an op is done its outputs and their gradients go back to the pool, so the peak is near what is
+ * really live. With recording off nothing is kept for backward, and uda_tape_release() gives a
+ * tensor back at once.
  *
  *     uda_tape_begin(&tape, recording);
  *     x = uda_linear(&tape, x, w, b);  ...  uda_mask_loss(...);
@@ -20,7 +21,8 @@
 struct uda_tape;
 struct uda_node;
 
-/* Adds the gradients of an op's inputs, reading those of its outputs. `saved` is what the op put there. */
+/* Adds the gradients of an op's inputs, reading those of its outputs. `saved` is what the op put
+ * there. */
 typedef void uda_backward_fn(struct uda_tape *tape, void *saved);
 
 struct uda_tape {
@@ -68,9 +70,10 @@ struct uda_tensor *uda_param_rows(struct uda_tape *tape, struct uda_tensor *para
                                   int64_t rows);
 
 /*
- * Records an op whose tensors (outputs and saved statistics; at most 6) are `owned`, owned[0] being its result, if
- * `needs` and the tape is recording: returns zeroed saved memory of `bytes`. Otherwise releases owned[1..] and
- * returns NULL: the op then returns owned[0]. `needs` becomes the result's needs_grad.
+ * Records an op whose tensors (outputs and saved statistics; at most 6) are `owned`, owned[0] being
+ * its result, if `needs` and the tape is recording: returns zeroed saved memory of `bytes`.
+ * Otherwise releases owned[1..] and returns NULL: the op then returns owned[0]. `needs` becomes the
+ * result's needs_grad.
  */
 void *uda_tape_record(struct uda_tape *tape, bool needs, uda_backward_fn *backward, size_t bytes,
                       struct uda_tensor *const *owned, int count);
@@ -79,19 +82,21 @@ void *uda_tape_record_root(struct uda_tape *tape, uda_backward_fn *backward, siz
                            struct uda_tensor *const *owned, int count);
 
 /*
- * Where to put x's gradient: NULL if it needs none; *accumulate says whether to add or overwrite. One call for
- * each contribution.
+ * Where to put x's gradient: NULL if it needs none; *accumulate says whether to add or overwrite.
+ * One call for each contribution.
  */
 float *uda_grad_take(struct uda_tape *tape, struct uda_tensor *x, bool *accumulate);
 
-/* With recording off: gives x's memory back now. With recording on, and for views and leaves: nothing. */
+/* With recording off: gives x's memory back now. With recording on, and for views and leaves:
+ * nothing. */
 void uda_tape_release(struct uda_tape *tape, struct uda_tensor *x);
 
 /* Scratch memory until put back; NULL on error (sticky). */
 void *uda_tape_scratch(struct uda_tape *tape, size_t bytes);
 void uda_tape_scratch_put(struct uda_tape *tape, void *scratch);
 
-/* Runs a kernel of the device's table with workspace as kernels.h says; a failure sticks, naming the kernel. */
+/* Runs a kernel of the device's table with workspace as kernels.h says; a failure sticks, naming
+ * the kernel. */
 #define UDA_LAUNCH(tape, kernel, args)                                                             \
     do {                                                                                           \
         if (uda_tape_ok(tape)) {                                                                   \
@@ -106,7 +111,8 @@ void uda_tape_scratch_put(struct uda_tape *tape, void *scratch);
                 uda_tape_scratch_put((tape), (args)->ws.data);                                     \
             }                                                                                      \
             if (launch_rc != 0) {                                                                  \
-                (void)uda_fail(&(tape)->err, (enum uda_code)launch_rc, "kernel " #kernel " failed: %s", \
+                (void)uda_fail(&(tape)->err, (enum uda_code)launch_rc,                             \
+                               "kernel " #kernel " failed: %s",                                    \
                                uda_code_name((enum uda_code)launch_rc));                           \
             }                                                                                      \
         }                                                                                          \

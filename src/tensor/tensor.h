@@ -1,8 +1,9 @@
 /*
  * Tensors: contiguous row-major f32 with a gradient, owned by the tape that made them.
  *
- * Invariants: dim[0..ndim-1] > 0 unless the tensor is the tape's broken one; count is their product. A view shares the
- * data and the gradient of its base. A parameter's gradient lives as long as the step and is only added to.
+ * Invariants: dim[0..ndim-1] > 0 unless the tensor is the tape's broken one; count is their
+ * product. A view shares the data and the gradient of its base. A parameter's gradient lives as
+ * long as the step and is only added to.
  */
 #ifndef UDA_TENSOR_TENSOR_H
 #define UDA_TENSOR_TENSOR_H

@@ -3,8 +3,9 @@
  *
  *   bench_step MODEL HEIGHT WIDTH BATCH QUERIES POINTS STEPS THREADS
  *
- * MODEL: swin-t, swin-s, swin-b, swin-l or swin-demo. Output: one TSV row for each part: part, median ms, p90 ms; then
- * images/s and memory. Inputs and 20 elliptic targets an image are drawn from the seed; nothing is read from disk.
+ * MODEL: swin-t, swin-s, swin-b, swin-l or swin-demo. Output: one TSV row for each part: part,
+ * median ms, p90 ms; then images/s and memory. Inputs and 20 elliptic targets an image are drawn
+ * from the seed; nothing is read from disk.
  */
 #include "src/base/rng.h"
 #include "src/loss/criterion.h"

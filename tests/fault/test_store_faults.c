@@ -1,6 +1,6 @@
 /*
- * Durable or absent: whichever call or allocation fails, and wherever the power is cut, the name holds
- * the old file or the new one, whole, and the message names it.
+ * Durable or absent: whichever call or allocation fails, and wherever the power is cut, the name
+ * holds the old file or the new one, whole, and the message names it.
  */
 #include "io/durable.h"
 #include "io/fault.h"

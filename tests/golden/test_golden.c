@@ -1,11 +1,13 @@
 /*
- * The whole model against Hugging Face's Mask2Former in double: maps, predictions, matching, losses, gradients, instances,
- * ten steps of the optimiser. One golden file an argument; made by tools/golden/generate.py.
+ * The whole model against Hugging Face's Mask2Former in double: maps, predictions, matching,
+ * losses, gradients, instances, ten steps of the optimiser. One golden file an argument; made by
+ * tools/golden/generate.py.
  *
- * Tolerances are relative. Forward and losses 1e-5: about 60 dependent layers, each with rounding eps sqrt(K) ~ 2^-24 16
- * of its size, add up to sqrt(60) 1e-6. Gradients 1e-4 of the norm, 1e-3 of the largest for single values: twice as many
- * layers, and the smallest gradients are differences of larger ones. Optimiser 1e-4: an update divides by the square root
- * of small second moments, which amplifies the gradients' error, but moves a value by at most the learning rate.
+ * Tolerances are relative. Forward and losses 1e-5: about 60 dependent layers, each with rounding
+ * eps sqrt(K) ~ 2^-24 16 of its size, add up to sqrt(60) 1e-6. Gradients 1e-4 of the norm, 1e-3 of
+ * the largest for single values: twice as many layers, and the smallest gradients are differences
+ * of larger ones. Optimiser 1e-4: an update divides by the square root of small second moments,
+ * which amplifies the gradients' error, but moves a value by at most the learning rate.
  */
 #include <stdlib.h>
 

@@ -1,8 +1,9 @@
 /*
  * Inputs and digests of the golden cases: what tools/golden/values.py draws, drawn again.
  *
- * Invariant: weights, images, targets and signs are functions of (seed, position), so a golden file holds outputs only.
- * A digest is [norm, largest magnitude, projections on random signs.., evenly spread samples..] of a tensor.
+ * Invariant: weights, images, targets and signs are functions of (seed, position), so a golden file
+ * holds outputs only. A digest is [norm, largest magnitude, projections on random signs.., evenly
+ * spread samples..] of a tensor.
  */
 #ifndef UDA_TESTS_GOLDEN_VALUES_H
 #define UDA_TESTS_GOLDEN_VALUES_H
@@ -32,8 +33,9 @@ struct golden_error {
 };
 
 /*
- * Since E[(r . d)^2] = |d|^2 for random signs r, the root mean square of the differences of the projections estimates
- * |x - y|; with 16 (10) projections it is within a factor of 1.9 (2.2) with probability 0.999.
+ * Since E[(r . d)^2] = |d|^2 for random signs r, the root mean square of the differences of the
+ * projections estimates |x - y|; with 16 (10) projections it is within a factor of 1.9 (2.2) with
+ * probability 0.999.
  */
 struct golden_error golden_compare(const float *x, int64_t count, const struct uda_json *digest,
                                    int projections, const uint32_t *sign);

@@ -92,7 +92,8 @@ static const struct shape one = {1, 1, 1, 4, 1, false}, small = {2, 3, 5, 8, 2, 
                           masked = {2, 9, 37, 32, 2, true}, blocks = {1, 130, 515, 16, 1, false},
                           masked_blocks = {1, 12, 1030, 24, 3, true}, self = {2, 20, 20, 64, 2, false};
 
-/* scale: sqrt of the head width and of the keys, and of the queries for the gradients of k and v. */
+/* scale: sqrt of the head width and of the keys, and of the queries for the gradients of k and
+ * v. */
 const struct op_case attention_cases[] = {
     {"attention 1 key", 3, {{3, {1, 1, 4}}, {3, {1, 1, 4}}, {3, {1, 1, 4}}}, run_attention,
      ref_attention, &one, 2},

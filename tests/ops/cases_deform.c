@@ -72,7 +72,8 @@ static const struct shape
     middle = {1, 29, 64, 4, 2, {2, 3, 5}, {1, 4, 3}}, odd = {1, 21, 10, 2, 8, {1, 2, 4}, {1, 2, 4}},
     high = {1, 84, 16, 1, 1, {2, 4, 8}, {2, 4, 8}};
 
-/* scale: 12 samples of 4 taps, and places of size 10 to 2^-24 relative, each worth the difference of two values. */
+/* scale: 12 samples of 4 taps, and places of size 10 to 2^-24 relative, each worth the difference
+ * of two values. */
 const struct op_case deform_cases[] = {
     {"deform 4 heads of 8, a level of one token, far offsets", 3,
      {{3, {2, 21, 32}}, {3, {2, 21, 96}, .spread = 3.0f}, {3, {2, 21, 48}}}, run_deform, ref_deform,

@@ -92,7 +92,8 @@ static const struct layout patchify = {PATCHIFY, 2, 8, 12, 3}, merge_even = {MER
                            slices = {SLICES, 2, 3, 6, 4}, expand = {EXPAND, 3, 5, 1, 4},
                            levels = {LEVELS, 1, 305, 1, 6};
 
-/* Scale: values are moved, at most one rounding; sums over N or a level of n <= 300: sqrt(n) < 18. */
+/* Scale: values are moved, at most one rounding; sums over N or a level of n <= 300:
+ * sqrt(n) < 18. */
 const struct op_case layout_cases[] = {
     {"patchify 2x8x12", 1, {{4, {2, 8, 12, 3}, true}}, run, reference, &patchify, 1},
     {"patch_merge 2x4x6", 1, {{4, {2, 4, 6, 5}}}, run, reference, &merge_even, 1},

@@ -90,9 +90,10 @@ static const struct norm group_one = {.N = 1, .T = 1, .C = 8, .groups = 2},
                          group_far = {.N = 1, .T = 300, .C = 6, .groups = 1};
 
 /*
- * Scale: a mean of n values and the two cancelling terms of dx carry a few eps each; gamma and beta gradients sum up to
- * n = 300 products: sqrt(n) < 20. The cases far from 0 lose mean / deviation = 30 more. Rows of 1 have variance 0, so
- * rstd = 316 multiplies what should cancel: gamma is small there, to stay under the harness' floor of 1e-7.
+ * Scale: a mean of n values and the two cancelling terms of dx carry a few eps each; gamma and beta
+ * gradients sum up to n = 300 products: sqrt(n) < 20. The cases far from 0 lose
+ * mean / deviation = 30 more. Rows of 1 have variance 0, so rstd = 316 multiplies what should
+ * cancel: gamma is small there, to stay under the harness' floor of 1e-7.
  */
 const struct op_case norm_cases[] = {
     {"layernorm rows of 1", 3, {{2, {5, 1}}, {1, {1}, false, 0.0f, 0.01f}, {1, {1}}},

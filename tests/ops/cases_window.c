@@ -34,7 +34,8 @@ static double value_of(const struct window *s, const double *const *x, int64_t n
     return at.y < s->H && at.x < s->W ? x[0][((n * s->H + at.y) * s->W + at.x) * D3 + c] : x[1][c];
 }
 
-/* Before rolling, neighbours keep their distance; a window's tokens from both ends of the map do not. */
+/* Before rolling, neighbours keep their distance; a window's tokens from both ends of the map do
+ * not. */
 static double mask_of(const struct window *s, struct place a, struct place b, int64_t wy, int64_t wx)
 {
     int64_t down = (s->H + s->window - 1) / s->window, across = (s->W + s->window - 1) / s->window;
@@ -100,8 +101,9 @@ static const struct window one = {1, 1, 1, 1, 1, 1, 0}, tiny = {1, 4, 4, 1, 8, 2
                            small_map = {1, 3, 2, 2, 8, 4, 2};
 
 /*
- * Scale: logits are sums of d <= 32 products (sqrt(d) < 6), of size up to 5, and go through exp: 5 sqrt(d) eps; averages over
- * at most 144 keys add a few eps. Table gradients sum windows and pairs: sqrt(2000) < 45.
+ * Scale: logits are sums of d <= 32 products (sqrt(d) < 6), of size up to 5, and go through exp: 5
+ * sqrt(d) eps; averages over at most 144 keys add a few eps. Table gradients sum windows and pairs:
+ * sqrt(2000) < 45.
  */
 const struct op_case window_cases[] = {
     {"window of one token", 3, {{4, {1, 1, 1, 3}}, {1, {3}}, {2, {1, 1}}}, run_window, ref_window,

@@ -1,9 +1,11 @@
 /*
- * The roots of the tape and the matching costs, against plain double loops: values, gradients by central differences
- * (the choice of points frozen, as no gradient passes it), bytes on 1 and 3 threads, on every instruction set.
+ * The roots of the tape and the matching costs, against plain double loops: values, gradients by
+ * central differences (the choice of points frozen, as no gradient passes it), bytes on 1 and 3
+ * threads, on every instruction set.
  *
- * Tolerances: as tests/ops/harness.h, 16 eps scale of the largest value, scale covering the growth over a dot product
- * and the places of the points (a place of w cells is rounded to w 2^-24 and is worth the step between two cells).
+ * Tolerances: as tests/ops/harness.h, 16 eps scale of the largest value, scale covering the growth
+ * over a dot product and the places of the points (a place of w cells is rounded to w 2^-24 and is
+ * worth the step between two cells).
  */
 #include "src/base/rng.h"
 #include "src/ops/ops.h"
@@ -103,7 +105,8 @@ static void inputs_init(struct inputs *in, const struct shape *s)
 
 /* ---- reference ---- */
 
-/* Bilinear sample with zeros outside of a map whose values are `stride` apart, by a function of the pixel. */
+/* Bilinear sample with zeros outside of a map whose values are `stride` apart, by a function of the
+ * pixel. */
 struct map {
     const double *f, *e; /* value = dot(e, f[pixel]) over C, or ... */
     const uint8_t *mask; /* ... the mask's pixel */
@@ -224,7 +227,8 @@ struct results {
     double cls, mask, dice;
 };
 
-/* The three losses and their gradient; e and f pass an op first, so that their gradients begin unset. */
+/* The three losses and their gradient; e and f pass an op first, so that their gradients begin
+ * unset. */
 static struct results run(struct inputs *in, int threads, const char *isa, float *cost)
 {
     const struct shape *s = in->s;
@@ -295,7 +299,8 @@ static void check_gradient(const struct inputs *in, double *x, const float *chos
             worst = fmax(worst, fabs(slope - (double)in->grad[k]));
         }
         if (!(worst <= 64 * EPS * in->s->scale * size + 1e-9)) {
-            (void)fprintf(stderr, "%s: gradient of part %d is off by %g of %g\n", in->s->name, part, worst, size);
+            (void)fprintf(stderr, "%s: gradient of part %d is off by %g of %g\n", in->s->name, part,
+                          worst, size);
             check_failures++;
         }
     }

@@ -1,4 +1,5 @@
-/* The ops without a gradient: mask bits, centre pooling, position embedding; against plain double loops. */
+/* The ops without a gradient: mask bits, centre pooling, position embedding; against plain double
+ * loops. */
 #include "src/base/rng.h"
 #include "src/ops/ops.h"
 #include "tests/check.h"
@@ -96,7 +97,8 @@ static void check_pool(const char *isa, int64_t ratio)
     fixture_finish(&s);
 }
 
-/* Values of the reference implementation for a 2 x 3 map of 256 channels: angles and periods rounded to float. */
+/* Values of the reference implementation for a 2 x 3 map of 256 channels: angles and periods
+ * rounded to float. */
 static void check_sine(const char *isa)
 {
     struct fixture s;

@@ -114,7 +114,8 @@ static void check_broken(void)
     CHECK_OK(uda_assign(query, target, cost, 3, 0, work, &err), &err);
 }
 
-/* 200 queries, 60 targets: optimal by duality, checked as 'no pair of partners gains by swapping'. */
+/* 200 queries, 60 targets: optimal by duality, checked as 'no pair of partners gains by
+ * swapping'. */
 static void check_large(void)
 {
     enum { Q = 200, M = 60 };

@@ -121,7 +121,8 @@ static void test_resize_bad(void)
     }
 }
 
-/* detectron2 augmentation_impl.py ResizeShortestEdge.get_output_shape, values worked out by hand. */
+/* detectron2 augmentation_impl.py ResizeShortestEdge.get_output_shape, values worked out by
+ * hand. */
 static void test_shortest_edge(void)
 {
     static const int64_t cases[][6] = {
@@ -139,7 +140,8 @@ static void test_shortest_edge(void)
 #define H 48
 #define W 80
 
-/* A scene of four instances: each a box with holes; the mask of one is everywhere, one is a crowd. */
+/* A scene of four instances: each a box with holes; the mask of one is everywhere, one is a
+ * crowd. */
 static struct uda_labelled_image make_scene(void)
 {
     struct uda_labelled_image scene = {.image = make_image(H, W, 0), .name = "scene", .index = 3};
@@ -294,8 +296,8 @@ static void test_color(void)
         for (int i = 0; i < PIXELS; i++) {
             CHECK(grey[3 * i] == grey[3 * i + 1] && grey[3 * i] == grey[3 * i + 2]);
         }
-        /* At strength 0 only the way through 8-bit HSV and back remains, at most twice: hue is off by at
-         * most 1 degree = 255 / 60 levels, saturation by 0.5, rounding by 0.5. */
+        /* At strength 0 only the way through 8-bit HSV and back remains, at most twice: hue is off
+         * by at most 1 degree = 255 / 60 levels, saturation by 0.5, rounding by 0.5. */
         for (int i = 0; i < PIXELS * 3; i++) {
             CHECK(abs(same[i] - random[i]) <= 11);
         }

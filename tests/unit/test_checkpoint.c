@@ -69,7 +69,8 @@ static void test_rule_and_load(const char *dir, struct uda_arena *arena)
     for (int i = 0; i < 3; i++) {
         CHECK(memcmp(arrays[i], read[i], (size_t)params.total * sizeof(float)) == 0);
     }
-    /* Another fingerprint is not this stage's; a damaged newest file gives way to the one before. */
+    /* Another fingerprint is not this stage's; a damaged newest file gives way to the one
+     * before. */
     (void)snprintf(c.fingerprint, sizeof c.fingerprint, "other");
     CHECK_OK(uda_checkpoint_load(&found, &c, dir, &err), &err);
     CHECK(!found);

@@ -15,7 +15,8 @@ static struct uda_arena arena_of_test;
 
 #define IMAGES 23
 
-/* Image i of an UrbanSyn folder: i % 3 cars, and a person on every fifth; no instance when neither. */
+/* Image i of an UrbanSyn folder: i % 3 cars, and a person on every fifth; no instance when
+ * neither. */
 static void write_image(const char *dir, int i)
 {
     struct uda_err err = {0};

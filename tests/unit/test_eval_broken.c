@@ -196,7 +196,8 @@ static void test_coco(const struct place *p)
     try_coco(p, GOOD_GT, "[{", "dt.json");
 }
 
-/* Every allocation fails once: an error that says so, and nothing leaks (the sanitizer build looks). */
+/* Every allocation fails once: an error that says so, and nothing leaks (the sanitizer build
+ * looks). */
 static void test_memory(const struct place *p)
 {
     char gt[SCRATCH_BYTES], dt[SCRATCH_BYTES];

@@ -1,4 +1,5 @@
-/* The folder evaluators against the figures of the official scripts, and COCO masks against pycocotools. */
+/* The folder evaluators against the figures of the official scripts, and COCO masks against
+ * pycocotools. */
 #include "src/eval/coco_ap.h"
 #include "src/eval/protocol.h"
 #include "io/fs.h"

@@ -1,4 +1,5 @@
-/* Evaluations in memory: labels give what instance files give, threads change nothing, label sets come back. */
+/* Evaluations in memory: labels give what instance files give, threads change nothing, label sets
+ * come back. */
 #include "src/eval/evaluation.h"
 #include "src/eval/coco_ap.h"
 #include "src/eval/labelset.h"

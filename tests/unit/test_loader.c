@@ -1,4 +1,5 @@
-/* The loader: the same bytes for any workers, prefetch, cache and first step; errors at their step. */
+/* The loader: the same bytes for any workers, prefetch, cache and first step; errors at their
+ * step. */
 #include "tests/check.h"
 
 #include "io/fs.h"
@@ -193,7 +194,8 @@ static void test_steady(const struct uda_dataset *d)
     uda_loader_destroy(&l);
 }
 
-/* A file that goes bad after indexing: every number of workers stops at the same step with the same line. */
+/* A file that goes bad after indexing: every number of workers stops at the same step with the same
+ * line. */
 static void test_error(const struct uda_dataset *d, const char *dir)
 {
     struct uda_err err = {0};

@@ -1,6 +1,6 @@
 /*
- * Every broken manifest of tests/data/manifests/bad gives exactly the text beside it; good ones give the
- * values they state. UDA_UPDATE=1 rewrites the texts (then read the difference).
+ * Every broken manifest of tests/data/manifests/bad gives exactly the text beside it; good ones
+ * give the values they state. UDA_UPDATE=1 rewrites the texts (then read the difference).
  */
 #include "io/fs.h"
 #include "src/plan/manifest.h"

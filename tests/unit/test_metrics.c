@@ -1,4 +1,5 @@
-/* Metrics rows: appended whole, cut back to a checkpoint, torn lines dropped, failed appends undone. */
+/* Metrics rows: appended whole, cut back to a checkpoint, torn lines dropped, failed appends
+ * undone. */
 #include "io/metrics.h"
 
 #include "io/fault.h"

@@ -1,4 +1,5 @@
-/* The optimiser's kernels: ten steps of AdamW against PyTorch's numbers; sums, averages; bytes on any thread count. */
+/* The optimiser's kernels: ten steps of AdamW against PyTorch's numbers; sums, averages; bytes on
+ * any thread count. */
 #include "src/base/arena.h"
 #include "src/base/rng.h"
 #include "src/tensor/device.h"
@@ -30,9 +31,10 @@ static float *normals(struct uda_arena *arena, int64_t count, uint32_t sample)
 }
 
 /*
- * torch.optim.AdamW 2.13, three groups of 5, 3 and 8 values (lr, weight decay as in `segment`), betas 0.9, 0.999, eps
- * 1e-8; value i starts at ((29 i + 7) mod 50 - 25) / 8, its gradient at step t is 0.37 times
- * ((37 i + 11 t) mod 64 - 32) / 16 / 2^(i mod 5). After ten steps: values, exp_avg, exp_avg_sq.
+ * torch.optim.AdamW 2.13, three groups of 5, 3 and 8 values (lr, weight decay as in `segment`),
+ * betas 0.9, 0.999, eps 1e-8; value i starts at ((29 i + 7) mod 50 - 25) / 8, its gradient at step
+ * t is 0.37 times ((37 i + 11 t) mod 64 - 32) / 16 / 2^(i mod 5). After ten steps: values, exp_avg,
+ * exp_avg_sq.
  */
 static const float golden[3][COUNT] = {
     {-2.24329543f, 1.37057829f, -1.24491251f, 2.37149811f, -0.247083738f, -2.87498999f,
@@ -66,7 +68,8 @@ static void check_adamw(struct uda_device *device)
         CHECK(device->kernels->adamw(&device->stream, &a) == 0 && a.ws.bytes == 0);
     }
     for (int i = 0; i < COUNT; i++) {
-        /* Each step rounds a value about four times; m and v are sums of terms up to 0.074 and 5.5e-4. */
+        /* Each step rounds a value about four times; m and v are sums of terms up to 0.074 and
+         * 5.5e-4. */
         CHECK_CLOSE(p[i], golden[0][i], STEPS * 4 * EPS * 3.0);
         CHECK_CLOSE(m[i], golden[1][i], STEPS * 4 * EPS * 0.25);
         CHECK_CLOSE(v[i], golden[2][i], STEPS * 4 * EPS * (double)golden[2][i]);
@@ -103,7 +106,8 @@ static void check_sums(struct uda_device *one, struct uda_device *three)
     uda_arena_finish(&arena);
 }
 
-/* One update over more than one chunk, a segment that begins inside a chunk, and the moving average and sum. */
+/* One update over more than one chunk, a segment that begins inside a chunk, and the moving average
+ * and sum. */
 static void update_all(struct uda_device *device, float *p, float *m, float *v, float *teacher,
                        const float *grad, int64_t count)
 {

@@ -96,7 +96,8 @@ static const struct uda_param *find(const struct uda_params *params, const char 
     return &params->item[index >= 0 ? index : 0];
 }
 
-/* Everything within +-bound, and near it somewhere; mean of squares bound^2 / 3 within five deviations. */
+/* Everything within +-bound, and near it somewhere; mean of squares bound^2 / 3 within five
+ * deviations. */
 static void check_uniform(const struct uda_params *params, const float *values, const char *name,
                           double bound)
 {
@@ -186,7 +187,8 @@ static void check_groups(void)
         CHECK(p->backbone == (strncmp(p->name, "backbone.", 9) == 0));
     }
     CHECK(table == 12 && embedding == 3);
-    /* 2 x (1 patch + 24 block + 3 merge + 4 out + 3 input + 12 encoder + 2 pyramid + 27 decoder + 1) */
+    /* 2 x (1 patch + 24 block + 3 merge + 4 out + 3 input + 12 encoder + 2 pyramid + 27
+     * decoder + 1) */
     CHECK(norm == 2 * 77);
     CHECK(full == b.params.count - norm - embedding - table);
     CHECK(find(&b.params, PD "transformer.level_embed")->decay == UDA_DECAY_FULL);

@@ -25,9 +25,9 @@ static struct uda_plan make(struct uda_arena *arena, const char *path, const cha
 
 static void test_order(void)
 {
-    static const char *const expected[] = {"source.human_cycle", "source.vehicle", "mix.human_cycle", "mix.vehicle",
-                                           "label.human_cycle", "label.vehicle", "fuse", "final", "evaluate",
-                                           "people.human_cycle", "people.vehicle"};
+    static const char *const expected[] = {
+        "source.human_cycle", "source.vehicle", "mix.human_cycle", "mix.vehicle", "label.human_cycle",
+        "label.vehicle", "fuse", "final", "evaluate", "people.human_cycle", "people.vehicle"};
     struct uda_arena arena = {0};
     struct uda_plan plan = make(&arena, "good/full.yaml", NULL, 0);
     CHECK(plan.count == UDA_LEN(expected));
@@ -90,7 +90,8 @@ static void test_fingerprints(void)
     CHECK(moved("datasets.drawn.limit=10") == 0); /* nobody reads it */
     CHECK(moved("datasets.target.limit=10") == mix_on);
     CHECK(moved("categories.vehicle=[car, truck, bus]") == (all & ~(1u | 1u << 9 | 1u << 2 | 1u << 4)));
-    /* model.init matters to stages without `from` alone, and to what follows from them: here to all. */
+    /* model.init matters to stages without `from` alone, and to what follows from them: here to
+     * all. */
     CHECK(moved("model.init=none") == all);
     CHECK(moved("stages.evaluate.weights=student") == 0);
 }
@@ -116,7 +117,8 @@ static void test_stable(void)
     uda_arena_finish(&arena);
 }
 
-/* Counts of the reference's models with eight classes (Mask2Former's zoo; state dictionaries summed). */
+/* Counts of the reference's models with eight classes (Mask2Former's zoo; state dictionaries
+ * summed). */
 static void test_parameters(void)
 {
     static const struct { const char *sets[2]; int64_t count; } cases[] = {

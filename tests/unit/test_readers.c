@@ -1,4 +1,5 @@
-/* Readers: exact decoding of every format, and clear errors for damaged files. UDA_SHARED adds real samples. */
+/* Readers: exact decoding of every format, and clear errors for damaged files. UDA_SHARED adds real
+ * samples. */
 #include "tests/check.h"
 
 #include "io/fs.h"
@@ -365,7 +366,8 @@ static void test_kitti_bad(const char *dir)
     CHECK(labels.count == 2 && labels.instance[0].crowd && labels.instance[1].id == 26001);
 }
 
-/* A bicyclist is a rider and a bicycle; an id that meta does not list takes the class of its pixels. */
+/* A bicyclist is a rider and a bicycle; an id that meta does not list takes the class of its
+ * pixels. */
 static void test_synscapes_split(const char *dir)
 {
     struct uda_err err = {0};
@@ -546,7 +548,8 @@ static void test_coco_bad(const char *dir)
                    "[4, 5]");
 }
 
-/* Noise instead of labels, and labels of nothing but full-size boxes, stop before the memory does. */
+/* Noise instead of labels, and labels of nothing but full-size boxes, stop before the memory
+ * does. */
 static void test_noise(const char *dir)
 {
     enum { SIDE = 200 };

@@ -1,6 +1,6 @@
 /*
- * safetensors: a file of the reference writer with every kind of number, our writer read back, hostile
- * headers. tests/data/io/kinds.safetensors was written by safetensors 0.x for PyTorch.
+ * safetensors: a file of the reference writer with every kind of number, our writer read back,
+ * hostile headers. tests/data/io/kinds.safetensors was written by safetensors 0.x for PyTorch.
  */
 #include "io/safetensors.h"
 

@@ -1,4 +1,5 @@
-/* Store: round trip, same bytes, types and shapes, and that no damage of any single bit goes unseen. */
+/* Store: round trip, same bytes, types and shapes, and that no damage of any single bit goes
+ * unseen. */
 #include "io/store.h"
 
 #include "io/fs.h"

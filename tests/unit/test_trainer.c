@@ -55,7 +55,8 @@ static struct uda_trainer_spec spec_of(int64_t shards, int threads)
     return spec;
 }
 
-/* Digest of all values and moments after `steps` steps; system allocations of the later half in *allocations. */
+/* Digest of all values and moments after `steps` steps; system allocations of the later half in
+ * *allocations. */
 static struct uda_digest train(int64_t shards, int threads, int64_t steps, int64_t *allocations)
 {
     static struct drawn drawn;

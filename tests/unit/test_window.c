@@ -1,7 +1,8 @@
 #include "kernels/window_geometry.h"
 #include "tests/check.h"
 
-/* Sum of the index of all pairs of tokens, and single entries, as the original model builds them. */
+/* Sum of the index of all pairs of tokens, and single entries, as the original model builds
+ * them. */
 static void test_index(void)
 {
     const struct {

@@ -20,7 +20,8 @@ static void test_tree(void)
     struct uda_arena arena = {0};
     struct uda_diag diag;
     const struct uda_yaml_node *root =
-        parse(&arena, &diag, "\xEF\xBB\xBF" "a: 1\r\nb: {c: '1', d: [x, \"y\", ~]}\r\n\xC3\xA4: |\r\n  text\r\ne:\r\n");
+        parse(&arena, &diag, "\xEF\xBB\xBF" "a: 1\r\nb: {c: '1', d: [x, \"y\", ~]}\r\n"
+                             "\xC3\xA4: |\r\n  text\r\ne:\r\n");
     CHECK(root != NULL && root->kind == UDA_YAML_MAPPING && root->count == 4 && diag.count == 0);
     const struct uda_yaml_node *a = uda_yaml_get(root, "a"), *b = uda_yaml_get(root, "b");
     CHECK(!a->quoted && a->place.line == 1 && a->place.column == 4);
@@ -74,7 +75,8 @@ static void test_aliases(void)
 /* No prefix, changed byte or random text of YAML's own characters does harm. */
 static void test_damage(void)
 {
-    static const char sample[] = "a: &x {b: [1, '2', \"\\u00e4\"], c: *x}\nd: !t |\n  e\n? f\n: - g\n  - ${H}\n";
+    static const char sample[] = "a: &x {b: [1, '2', \"\\u00e4\"], c: *x}\nd: !t |\n  e\n"
+                                 "? f\n: - g\n  - ${H}\n";
     static const char letters[] = "ab:-?,[]{}#&*!|>'\"%@`$ \n\t<0";
     struct uda_arena arena = {0};
     struct uda_diag diag;
