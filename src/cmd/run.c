@@ -1,3 +1,4 @@
+#include "io/fs.h"
 #include "src/base/log.h"
 #include "src/cmd/cmd.h"
 #include "src/cmd/manifest_option.h"
@@ -5,10 +6,32 @@
 #include "src/stage/executor.h"
 #include "src/stage/stop.h"
 
+#include <stdio.h>
+
 /* RUN when none is given: runs/<name of the manifest>. */
 static const char *default_run(struct uda_arena *arena, const struct uda_manifest *manifest)
 {
     return uda_arena_printf(arena, "runs/%s", manifest->name);
+}
+
+/* The results on stdout: the table of every evaluation that is done. */
+static int print_tables(struct uda_arena *arena, const struct uda_manifest *manifest,
+                        const char *run_dir, struct uda_err *err)
+{
+    struct uda_plan plan;
+    UDA_TRY(uda_plan_init(&plan, arena, manifest, err));
+    for (int64_t i = 0; i < plan.count; i++) {
+        const struct uda_plan_stage *stage = &plan.stage[i];
+        const char *path = uda_arena_printf(arena, "%s/%s/ap.txt", run_dir, stage->dir);
+        unsigned char *text = NULL;
+        size_t bytes = 0;
+        if (stage->kind != UDA_STAGE_EVALUATE || path == NULL || !uda_fs_exists(path)) {
+            continue;
+        }
+        UDA_TRY(uda_fs_read(&text, &bytes, arena, path, (size_t)1 << 20, err));
+        (void)printf("%s (%s)\n%s\n", stage->name, path, (const char *)text);
+    }
+    return 0;
 }
 
 static int load_and_run(struct uda_arena *arena, const char *path,
@@ -26,6 +49,7 @@ static int load_and_run(struct uda_arena *arena, const char *path,
     int rc = uda_execute(manifest, options, err);
     if (rc == 0) {
         uda_log(UDA_LOG_INFO, "run '%s' is complete", options->run_dir);
+        rc = print_tables(arena, manifest, options->run_dir, err);
     }
     return rc;
 }

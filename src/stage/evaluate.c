@@ -178,11 +178,11 @@ static int write_results(struct evaluate *s, struct uda_err *err)
     UDA_TRY(uda_ap_write(ap_path, &s->ap, err));
     UDA_TRY(uda_fs_write(table_path, table.text, table.bytes, err));
     UDA_TRY(uda_fs_write(c->metrics_path, row.text, row.bytes, err));
-    uda_log(UDA_LOG_INFO, "%s: %lld images\n%s", c->stage->name, (long long)s->dataset->count,
-            table.text);
+    uda_log(UDA_LOG_INFO, "%s: AP %.2f, AP50 %.2f on %lld images", c->stage->name,
+            100.0 * s->ap.ap, 100.0 * s->ap.ap50, (long long)s->dataset->count);
     say_expected("AP", s->ap.ap, spec->expect_ap, spec->expect_tolerance);
     say_expected("AP50", s->ap.ap50, spec->expect_ap50, spec->expect_tolerance);
-    const char *const files[] = {"ap.json", "metrics.jsonl"};
+    const char *const files[] = {"ap.json", "ap.txt", "metrics.jsonl"};
     return uda_run_folder_done(c->dir, c->stage, 0, files, UDA_LEN(files), err);
 }
 

@@ -39,8 +39,9 @@ static int compare(const struct uda_manifest *manifest, const char *resolved, bo
         return 0;
     }
     return uda_fail(err, UDA_MANIFEST,
-                    "%lld keys differ from those this run folder was made with: use another --run "
-                    "folder, or --allow-changed to redo what depends on them", (long long)changed);
+                    "%lld %s from what this run folder was made with: use another --run folder, "
+                    "or --allow-changed to redo what depends on it", (long long)changed,
+                    changed == 1 ? "key differs" : "keys differ");
 }
 
 int uda_run_folder_open(const struct uda_manifest *manifest, const struct uda_run_options *options,
