@@ -2,7 +2,7 @@
 #ifndef UDA_KERNELS_ARGS_ATTENTION_H
 #define UDA_KERNELS_ARGS_ATTENTION_H
 
-#include "src/base/compiler.h"
+#include "kernels/workspace.h"
 
 /*
  * For each image and head m of M, on the channels m D/M ..: S = q k^T / sqrt(D/M), P = softmax(S)
@@ -11,9 +11,8 @@
  * allowed. A row that forbids everything gives y = 0 and no gradient.
  * fwd: y, lse from q, k, v
  * bwd: with dP = dy v^T and dS = P (dP - rowsum(dy y)) / sqrt(D/M): dk (+)= dS^T q, dv (+)= P^T dy,
- * dq (+)= dS k, in
- *      this order, so that tensors may be the same; uses q, k, v, y, lse, dy. A NULL gradient is
- *      skipped.
+ *      dq (+)= dS k, in this order, so that tensors may be the same; uses q, k, v, y, lse, dy. A
+ *      NULL gradient is skipped.
  */
 struct uda_attention_args {
     struct uda_workspace ws;

@@ -2,7 +2,7 @@
 #ifndef UDA_KERNELS_ARGS_DEFORM_H
 #define UDA_KERNELS_ARGS_DEFORM_H
 
-#include "src/base/compiler.h"
+#include "kernels/workspace.h"
 
 #define UDA_DEFORM_LEVELS 3
 #define UDA_DEFORM_MAX_POINTS 8

@@ -2,7 +2,7 @@
 #ifndef UDA_KERNELS_ARGS_ELEMENTWISE_H
 #define UDA_KERNELS_ARGS_ELEMENTWISE_H
 
-#include "src/base/compiler.h"
+#include "kernels/workspace.h"
 
 /*
  * y[n,i] = a[n,i] + scale[n] b[n stride_b + i] for n < N, i < count. stride_b = count: same shape;

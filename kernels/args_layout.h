@@ -2,7 +2,7 @@
 #ifndef UDA_KERNELS_ARGS_LAYOUT_H
 #define UDA_KERNELS_ARGS_LAYOUT_H
 
-#include "src/base/compiler.h"
+#include "kernels/workspace.h"
 
 /*
  * y[n stride_y + i] (+)= scale[n] x[n stride_x + i] for n < N, i < count. stride_x = 0 repeats one

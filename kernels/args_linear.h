@@ -2,6 +2,8 @@
 #ifndef UDA_KERNELS_ARGS_LINEAR_H
 #define UDA_KERNELS_ARGS_LINEAR_H
 
+#include "kernels/workspace.h"
+
 /*
  * C [M,N] = op(A) [M,K] op(B) [K,N] (+ bias [N]) (+ C when accumulate).
  * op(A) = A stored [M,K], or its transpose stored [K,M] when transpose_a; B likewise. lda, ldb,

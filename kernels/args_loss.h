@@ -8,7 +8,7 @@
 #ifndef UDA_KERNELS_ARGS_LOSS_H
 #define UDA_KERNELS_ARGS_LOSS_H
 
-#include "src/base/compiler.h"
+#include "kernels/workspace.h"
 
 /*
  * One image: logits [Q,K], e [Q,C], f [H,W,C]; targets cls [M] < K - 1, mask [M,height,width] of 0

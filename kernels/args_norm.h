@@ -2,18 +2,17 @@
 #ifndef UDA_KERNELS_ARGS_NORM_H
 #define UDA_KERNELS_ARGS_NORM_H
 
-#include "src/base/compiler.h"
+#include "kernels/workspace.h"
 
 /*
- * Normalisation of rows, x [rows, C]: xhat = (x - mean) rstd, rstd = 1 / sqrt(var + eps), y = xhat
- * gamma + beta. fwd: x is a, or a + b when b is not NULL: then the sum is written to sum [rows, C].
- * Writes y and, when not NULL,
- *      stats [rows, 2] = (mean, rstd).
- * bwd: g = dy gamma; dx = rstd (g - mean(g) - xhat mean(g xhat)); dgamma = sum dy xhat, dbeta = sum
- * dy over fixed chunks
- *      of rows, summed in order. dx, dx2 (a second receiver of the same values), dgamma and dbeta
- *      may be NULL; each
- *      has its own add flag. dx2 may equal dx: it is served after it.
+ * Normalisation of rows, x [rows, C]: xhat = (x - mean) rstd, rstd = 1 / sqrt(var + eps),
+ * y = xhat gamma + beta.
+ * fwd: x is a, or a + b when b is not NULL: then the sum is written to sum [rows, C]. Writes y and,
+ *      when not NULL, stats [rows, 2] = (mean, rstd).
+ * bwd: g = dy gamma; dx = rstd (g - mean(g) - xhat mean(g xhat)); dgamma = sum dy xhat and
+ *      dbeta = sum dy over fixed chunks of rows, summed in order. dx, dx2 (a second receiver of the
+ *      same values), dgamma and dbeta may be NULL; each has its own add flag. dx2 may equal dx: it
+ *      is served after it.
  */
 struct uda_layernorm_args {
     struct uda_workspace ws;

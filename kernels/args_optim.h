@@ -8,7 +8,7 @@
 #ifndef UDA_KERNELS_ARGS_OPTIM_H
 #define UDA_KERNELS_ARGS_OPTIM_H
 
-#include "src/base/compiler.h"
+#include "kernels/workspace.h"
 
 /* *sum = sum of x[i]^2 over x [count], in double, by chunks of fixed size summed in order. count 0
  * gives 0. */
@@ -28,8 +28,9 @@ struct uda_adamw_segment {
 /*
  * One update, number t >= 1, of the segments (which do not overlap; what lies between is left
  * alone), in float as torch.optim.AdamW orders it (Loshchilov and Hutter 2019):
- *   g = scale grad;  p *= 1 - lr weight_decay;  m += (1 - beta1) (g - m);  v = beta2
- *   v + (1 - beta2) g^2 p -= (lr / (1 - beta1^t)) m / (sqrt(v) / sqrt(1 - beta2^t) + eps)
+ *   g = scale grad;  p *= 1 - lr weight_decay
+ *   m += (1 - beta1) (g - m);  v = beta2 v + (1 - beta2) g^2
+ *   p -= (lr / (1 - beta1^t)) m / (sqrt(v) / sqrt(1 - beta2^t) + eps)
  */
 struct uda_adamw_args {
     struct uda_workspace ws;

@@ -2,7 +2,7 @@
 #ifndef UDA_KERNELS_ARGS_RESAMPLE_H
 #define UDA_KERNELS_ARGS_RESAMPLE_H
 
-#include "src/base/compiler.h"
+#include "kernels/workspace.h"
 
 /*
  * Bilinear, align_corners false, no antialiasing: source = max((i + 0.5) in / out - 0.5, 0), taps

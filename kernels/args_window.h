@@ -2,7 +2,7 @@
 #ifndef UDA_KERNELS_ARGS_WINDOW_H
 #define UDA_KERNELS_ARGS_WINDOW_H
 
-#include "src/base/compiler.h"
+#include "kernels/workspace.h"
 
 /*
  * Shifted-window attention as uda_window_attention of src/ops/ops.h says; n = window^2 tokens a

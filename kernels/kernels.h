@@ -26,11 +26,6 @@ struct uda_stream {
     void *native;
 };
 
-struct uda_workspace {
-    void *data; /* aligned to 64 bytes */
-    size_t bytes;
-};
-
 #include "kernels/args_linear.h"
 #include "kernels/args_norm.h"
 #include "kernels/args_elementwise.h"
