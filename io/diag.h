@@ -46,7 +46,9 @@ struct uda_diag {
 /* Only the first UDA_DIAG_SHOWN messages are printed, and how many more there are. */
 #define UDA_DIAG_SHOWN 50
 
+/* An empty list whose texts will live in the arena. */
 void uda_diag_init(struct uda_diag *diag, struct uda_arena *arena);
+/* Adds a message; running out of memory sets diag->failed. */
 void uda_diag_add(struct uda_diag *diag, struct uda_place place, const char *format, ...)
     UDA_PRINTF(3, 4);
 

@@ -22,7 +22,8 @@
 
 #include <sys/types.h>
 
-/* open(2); counted only when flags ask for writing. O_CLOEXEC is added. */
+/* The system calls of these names: -1 with errno when they fail. open is counted only when its flags
+ * ask for writing, and O_CLOEXEC is added. */
 int uda_fault_open(const char *path, int flags, mode_t mode) UDA_MUST_USE;
 ssize_t uda_fault_write(int fd, const void *data, size_t bytes) UDA_MUST_USE;
 int uda_fault_fsync(int fd) UDA_MUST_USE;

@@ -2,7 +2,14 @@
  * The file system: whole-file reads, replaces that are durable or absent, sorted listings.
  *
  * Invariants: a file under its final name is whole (temp, fsync, rename, fsync folder). Listings
- * are sorted by bytes, so directory order never decides anything.
+ * are sorted by bytes, so directory order never decides anything. Lists and texts belong to the
+ * arena. Errors, where nothing else is said: UDA_IO naming the path and the system's reason;
+ * UDA_NOMEM.
+ *
+ *     char **name = NULL;
+ *     int64_t count = 0;
+ *     UDA_TRY(uda_fs_walk(&name, &count, &arena, root, ".png", err));
+ *     UDA_TRY(uda_fs_write("RUN/state", bytes, size, err));
  */
 #ifndef UDA_IO_FS_H
 #define UDA_IO_FS_H
@@ -27,6 +34,7 @@ int uda_fs_write(const char *path, const void *data, size_t bytes,
 /* Creates the folder and those above it; an existing folder is fine. */
 int uda_fs_mkdirs(const char *path, struct uda_err *err) UDA_MUST_USE;
 
+/* False also for what cannot be looked at. */
 bool uda_fs_exists(const char *path);
 bool uda_fs_is_dir(const char *path);
 /* Size of a regular file. */

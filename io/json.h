@@ -29,7 +29,7 @@ enum uda_json_kind {
 /* Errors: UDA_IO; UDA_FORMAT with line and column. Duplicate keys are an error. The caller destroys
  * root. */
 int uda_json_read(struct uda_json **root, const char *path, struct uda_err *err) UDA_MUST_USE;
-/* Parses bytes; name stands in for the path in messages. */
+/* Parses bytes; name stands in for the path in messages. Errors: UDA_FORMAT, UDA_NOMEM. */
 int uda_json_parse(struct uda_json **root, const char *text, size_t bytes, const char *name,
                    struct uda_err *err) UDA_MUST_USE;
 void uda_json_destroy(struct uda_json **root);

@@ -55,11 +55,13 @@ bool uda_safetensors_is_float(const struct uda_safetensors_entry *entry);
 int uda_safetensors_get_f32(float *dst, const struct uda_safetensors *file,
                             const struct uda_safetensors_entry *entry,
                             struct uda_err *err) UDA_MUST_USE;
-/* Values of an I64, I32, I16, I8, U32, U16, U8 or BOOL tensor into dst [entry->count]. */
+/* Values of an I64, I32, I16, I8, U32, U16, U8 or BOOL tensor into dst [entry->count]. Errors:
+ * UDA_FORMAT (another type), UDA_IO. */
 int uda_safetensors_get_i64(int64_t *dst, const struct uda_safetensors *file,
                             const struct uda_safetensors_entry *entry,
                             struct uda_err *err) UDA_MUST_USE;
-/* `bytes` stored bytes of a tensor from `from` on, as they are. */
+/* `bytes` stored bytes of a tensor from `from` on, as they are. Errors: UDA_SHAPE (beyond its
+ * end), UDA_IO. */
 int uda_safetensors_get_bytes(void *dst, const struct uda_safetensors *file,
                               const struct uda_safetensors_entry *entry, int64_t from,
                               int64_t bytes, struct uda_err *err) UDA_MUST_USE;

@@ -16,8 +16,7 @@
  *
  *     struct uda_store_writer *w = NULL;
  *     UDA_TRY(uda_store_begin(&w, bytes_of_all_parameters, err));
- *     UDA_GOTO(rc = uda_store_put_f32(w, "params/head.weight", x, 2, (int64_t[]){8, 256}, err),
- *     out);
+ *     UDA_GOTO(rc = uda_store_put_f32(w, "params/w", x, 2, (int64_t[]){8, 256}, err), out);
  *     UDA_GOTO(rc = uda_store_put_attr_i64(w, "", "step", step, err), out);
  *     rc = uda_store_commit(&w, path, err);
  * out: uda_store_abort(&w);                           // nothing to do after a commit
@@ -144,6 +143,7 @@ int uda_store_get_text(char **text, const struct uda_store *store, const char *n
 int uda_store_get_texts(char ***texts, int64_t *count, const struct uda_store *store,
                         const char *name, struct uda_arena *arena, struct uda_err *err) UDA_MUST_USE;
 
+/* False also when there is no such path. */
 bool uda_store_has_attr(const struct uda_store *store, const char *path, const char *name);
 /* Errors: UDA_FORMAT naming file, path and attribute if it is missing or of another type. */
 int uda_store_get_attr_text(char **text, const struct uda_store *store, const char *path,

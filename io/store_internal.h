@@ -15,9 +15,11 @@
 
 /* ---- store_seal.c (no libhdf5 in it) ---- */
 
+/* The seal of an image of so many bytes with this digest. */
 void uda_store_seal_make(unsigned char seal[UDA_STORE_SEAL_BYTES], size_t image_bytes,
                          struct uda_digest digest);
-/* Reads a sealed file and checks it. Owns: the caller frees *image with uda_free. */
+/* Reads a sealed file and checks it. Owns: the caller frees *image with uda_free. Errors: UDA_IO;
+ * UDA_FORMAT, UDA_VERSION; UDA_NOMEM. */
 int uda_store_seal_read(unsigned char **image, size_t *image_bytes, struct uda_digest *digest,
                         const char *path, struct uda_err *err) UDA_MUST_USE;
 
@@ -36,7 +38,8 @@ struct uda_store_image {
     bool fixed; /* reading: bytes is the file's size */
 };
 
-/* Makes sure that the image can grow to `bytes` bytes. Memory that is not used costs nothing. */
+/* Makes sure that the image can grow to `bytes` bytes. Memory that is not used costs nothing.
+ * Errors: UDA_NOMEM. */
 int uda_store_image_reserve(struct uda_store_image *image, size_t bytes,
                             struct uda_err *err) UDA_MUST_USE;
 /* A new file, or the file whose bytes are in data; negative on failure. The caller closes it. */

@@ -46,12 +46,13 @@ struct uda_arena {
  * memory. */
 void *uda_arena_alloc(struct uda_arena *arena, size_t bytes) UDA_MUST_USE;
 void *uda_arena_calloc(struct uda_arena *arena, size_t bytes) UDA_MUST_USE;
-/* A larger block with the old content in front; extends in place when `block` was the last one. */
+/* A larger block with the old content in front; extends in place when `block` was the last one.
+ * NULL when out of memory, and the old block stays. */
 void *uda_arena_grow(struct uda_arena *arena, void *block, size_t old_bytes, size_t new_bytes)
     UDA_MUST_USE;
-/* A copy of a string, NUL-terminated. */
+/* A copy of a string, NUL-terminated; NULL when out of memory. */
 char *uda_arena_strdup(struct uda_arena *arena, const char *text) UDA_MUST_USE;
-/* A formatted string. */
+/* A formatted string; NULL when out of memory. */
 char *uda_arena_printf(struct uda_arena *arena, const char *format, ...) UDA_MUST_USE
     UDA_PRINTF(2, 3);
 

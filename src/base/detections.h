@@ -11,8 +11,7 @@
  *     uda_detections_init(&set, &arena);
  *     UDA_TRY(uda_detections_producer(&set, &producer, "final/weights.h5", err));
  *     UDA_TRY(uda_detections_image(&set, "frankfurt_000000_000294", 1024, 2048, err));
- *     UDA_TRY(uda_detections_add(&set, UDA_CAR, score, &rle, producer, err));      // to the last
- *     image
+ *     UDA_TRY(uda_detections_add(&set, UDA_CAR, score, &rle, producer, err));  // last image
  *     for (int64_t i = 0; i < set.count; i++) { ... set.image[i].item[k].mask ... }
  */
 #ifndef UDA_BASE_DETECTIONS_H
@@ -63,7 +62,8 @@ int uda_detections_add(struct uda_detections *set, enum uda_class cls, double sc
                        const struct uda_rle *mask, int64_t producer, struct uda_err *err)
     UDA_MUST_USE;
 
-/* The same with a mask u8 [height, width] row-major of the image's size. */
+/* The same with a mask u8 [height, width] row-major of the image's size. Errors: NOMEM,
+ * NONFINITE. */
 int uda_detections_add_mask(struct uda_detections *set, enum uda_class cls, double score,
                             const uint8_t *mask, int64_t producer, struct uda_err *err)
     UDA_MUST_USE;

@@ -20,6 +20,7 @@ struct uda_digest {
 
 #define UDA_DIGEST_TEXT_BYTES 33 /* 32 hexadecimal digits and NUL */
 
+/* Digest of some bytes. */
 struct uda_digest uda_digest_of(const void *data, size_t bytes);
 bool uda_digest_equal(struct uda_digest a, struct uda_digest b);
 /* Lower-case hexadecimal, high word first. */
@@ -29,6 +30,7 @@ bool uda_digest_parse(struct uda_digest *digest, const char *text);
 
 struct uda_hasher;
 
+/* A digest that is fed piece by piece; the order of the pieces counts. Errors: UDA_NOMEM. */
 int uda_hasher_create(struct uda_hasher **hasher, struct uda_err *err) UDA_MUST_USE;
 void uda_hasher_destroy(struct uda_hasher **hasher);
 void uda_hasher_bytes(struct uda_hasher *hasher, const void *data, size_t bytes);

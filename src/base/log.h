@@ -4,8 +4,7 @@
  * stdout is for results and is written by main and the commands only.
  *
  *     uda_log(UDA_LOG_WARN, "checkpoint '%s' is damaged: using '%s'", newest, previous);
- *     uda_log_progress("step %lld/%lld  loss %.3f", step, steps, loss);   // one line that rewrites
- *     itself
+ *     uda_log_progress("step %lld/%lld  loss %.3f", step, steps, loss);   // rewrites its line
  */
 #ifndef UDA_BASE_LOG_H
 #define UDA_BASE_LOG_H

@@ -48,6 +48,7 @@ void uda_rng_init(struct uda_rng *rng, uint64_t seed, enum uda_rng_purpose purpo
 /* The same stream from block `index` on (4 words a block), for parallel fills. */
 void uda_rng_seek(struct uda_rng *rng, uint32_t index);
 
+/* The next 32 random bits. */
 uint32_t uda_rng_u32(struct uda_rng *rng);
 /* Uniform in [0, 1), a multiple of 2^-24. */
 float uda_rng_uniform(struct uda_rng *rng);

@@ -19,11 +19,14 @@ struct uda_str {
     bool failed;
 };
 
+/* An empty string in the arena. */
 void uda_str_init(struct uda_str *str, struct uda_arena *arena);
+/* Appends a formatted text; put appends bytes as they are. */
 void uda_str_add(struct uda_str *str, const char *format, ...) UDA_PRINTF(2, 3);
 void uda_str_put(struct uda_str *str, const char *data, size_t bytes);
 /* A JSON string literal with its quotes. */
 void uda_str_json(struct uda_str *str, const char *text);
+/* 0, or UDA_NOMEM if an append has failed since init. */
 int uda_str_status(const struct uda_str *str, struct uda_err *err) UDA_MUST_USE;
 
 #endif

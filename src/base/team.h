@@ -19,7 +19,8 @@
 
 struct uda_team;
 
-/* threads >= 1 including the caller; 0 means one per available core. */
+/* threads >= 1 including the caller; 0 means one per available core. Owns: *team, by the caller.
+ * Errors: UDA_NOMEM, also when the system gives fewer threads. */
 int uda_team_create(struct uda_team **team, int threads, struct uda_err *err) UDA_MUST_USE;
 void uda_team_destroy(struct uda_team **team);
 int uda_team_threads(const struct uda_team *team);

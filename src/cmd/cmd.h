@@ -16,6 +16,8 @@ struct uda_verb {
 extern const struct uda_verb uda_verbs[];
 extern const int64_t uda_verb_count;
 
+/* One for each verb; what it does is its summary in verbs.c. Errors: UDA_MANIFEST for wrong
+ * arguments, UDA_UNSUPPORTED, UDA_STOPPED, or whatever the work ended in. */
 int uda_cmd_check(int argc, char **argv, struct uda_err *err) UDA_MUST_USE;
 int uda_cmd_evaluate(int argc, char **argv, struct uda_err *err) UDA_MUST_USE;
 int uda_cmd_export(int argc, char **argv, struct uda_err *err) UDA_MUST_USE;

@@ -8,8 +8,9 @@
  * order, in ours.
  *
  *     struct uda_import_name ours;
- *     if (uda_import_name(&ours, "class_predictor.bias") == UDA_IMPORT_TAKEN) { ... ours.name,
- *     ours.part ... }
+ *     if (uda_import_name(&ours, "class_predictor.bias") == UDA_IMPORT_TAKEN) {
+ *         ... ours.name, ours.part ...
+ *     }
  */
 #ifndef UDA_CMD_IMPORT_NAMES_H
 #define UDA_CMD_IMPORT_NAMES_H

@@ -15,7 +15,8 @@ const char *uda_inspect_value(struct uda_arena *arena, const struct uda_store_at
 /* True for what --diff ignores. */
 bool uda_inspect_ignored(const char *path);
 
-/* Prints how the files differ, one line each, without "provenance"; *differences is how many. */
+/* Prints how the files differ, one line each, without "provenance"; *differences is how many.
+ * Errors: those of uda_store_open, UDA_NOMEM. */
 int uda_inspect_diff(int64_t *differences, const char *path_a, const char *path_b,
                      struct uda_err *err) UDA_MUST_USE;
 

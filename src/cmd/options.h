@@ -6,8 +6,7 @@
  *         {"--out", UDA_OPTION_TEXT, &o.out, "DIR", "where to write"},
  *         {"--seed", UDA_OPTION_INT, &o.seed, "N", "seed of the scenes (default 1)"},
  *         {"--verify", UDA_OPTION_FLAG, &o.verify, NULL, "re-read every byte"}};
- *     struct uda_usage usage = {"scenes", "[options]", "draws labelled scenes", table,
- *     UDA_LEN(table)};
+ *     struct uda_usage usage = {"scenes", "[options]", "draws scenes", table, UDA_LEN(table)};
  *     UDA_TRY(uda_options_parse(&rest, &usage, argc, argv, err));
  */
 #ifndef UDA_CMD_OPTIONS_H

@@ -83,12 +83,12 @@ int uda_dataset_create(struct uda_dataset **dataset, const struct uda_dataset_sp
                        struct uda_err *err) UDA_MUST_USE;
 void uda_dataset_destroy(struct uda_dataset **dataset);
 
-/* Decodes image i and its labels into `arena`; `scratch` is left as found. Threads: safe with
- * arenas of the caller's own. */
+/* Decodes image i and its labels into `arena`; `scratch` is left as found. Errors: UDA_IO, UDA_FORMAT
+ * naming the file, UDA_NOMEM. Threads: safe with arenas of the caller's own. */
 int uda_dataset_load(struct uda_labelled_image *scene, const struct uda_dataset *dataset, int64_t i,
                      struct uda_arena *arena, struct uda_arena *scratch,
                      struct uda_err *err) UDA_MUST_USE;
-/* Only the labels, without decoding the image. */
+/* Only the labels, without decoding the image. Errors and threads as above. */
 int uda_dataset_load_labels(struct uda_labels *labels, const struct uda_dataset *dataset, int64_t i,
                             struct uda_arena *arena, struct uda_arena *scratch,
                             struct uda_err *err) UDA_MUST_USE;

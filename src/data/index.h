@@ -20,7 +20,8 @@ struct uda_index_options {
     int threads;            /* 0 = one per core */
 };
 
-/* items [count] for the images source [count] of the list, in that order, of the arena. */
+/* items [count] for the images source [count] of the list, in that order, of the arena. Errors:
+ * UDA_IO, UDA_FORMAT of the first bad file in name order, UDA_NOMEM. */
 int uda_index_make(struct uda_dataset_item **items, const struct uda_reader *reader,
                    const struct uda_reader_list *list, const int64_t *source, int64_t count,
                    const struct uda_index_options *options, struct uda_arena *arena,

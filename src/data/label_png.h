@@ -23,7 +23,8 @@ int uda_label_png_read(struct uda_raster *raster, const char *path, const struct
                        struct uda_arena *arena, struct uda_err *err) UDA_MUST_USE;
 
 /* The raster as one key for each pixel, key [height, width] = c0 | c1 << 8 | c2 << 16 over the
- * first three channels. 16-bit channels: c0 << 16 | c1, the third is not used. Owns: arena. */
+ * first three channels. 16-bit channels: c0 << 16 | c1, the third is not used. Owns: arena.
+ * Errors as above, UDA_NOMEM. */
 int uda_label_png_keys(uint32_t **key, const char *path, const struct uda_label_png *want,
                        struct uda_arena *arena, struct uda_err *err) UDA_MUST_USE;
 
@@ -36,7 +37,7 @@ struct uda_label_file {
 int uda_label_png_bad(const char *path, uint32_t value, int64_t x, int64_t y, const char *what,
                       struct uda_err *err);
 
-/* An empty list with room for so many items. */
+/* An empty list with room for so many items. Errors: UDA_NOMEM. */
 int uda_reader_items(struct uda_reader_list *list, struct uda_arena *arena, int64_t room,
                      struct uda_err *err) UDA_MUST_USE;
 /* A data set whose files have the same number in several folders. */
@@ -55,6 +56,7 @@ int uda_reader_list_folder(struct uda_reader_list *list, struct uda_arena *arena
 int uda_reader_no_split(const struct uda_reader_source *source, const char *format,
                         struct uda_err *err) UDA_MUST_USE;
 
+/* Does name end in suffix, with something before it? */
 bool uda_reader_ends(const char *name, const char *suffix);
 /* name without suffix; NULL if it does not end in it, or out of memory. */
 char *uda_reader_strip(struct uda_arena *arena, const char *name, const char *suffix) UDA_MUST_USE;

@@ -42,8 +42,8 @@ int uda_loader_create(struct uda_loader **loader, const struct uda_dataset *data
 void uda_loader_destroy(struct uda_loader **loader);
 
 /* The batch of the next step, valid until the next call or destroy; NULL after last_step-1. An
- * image that cannot be read is reported at its own step, then at every later call. Threads: one
- * caller. */
+ * image that cannot be read is reported at its own step, then at every later call. Errors: those of
+ * uda_dataset_load. Threads: one caller. */
 int uda_loader_next(struct uda_loader *loader, const struct uda_batch **batch,
                     struct uda_err *err) UDA_MUST_USE;
 

@@ -5,7 +5,7 @@
  * first pixel in row order; boxes are tight.
  *
  *     UDA_TRY(uda_segments_extract(&labels, key, height, width, path, describe, &ctx, arena,
- *     scratch, err));
+ *                                  scratch, err));
  */
 #ifndef UDA_DATA_SEGMENTS_H
 #define UDA_DATA_SEGMENTS_H

@@ -39,6 +39,7 @@ struct uda_eval_truth {
 
 struct uda_evaluation;
 
+/* An evaluation without images. Owns: *evaluation, by the caller. Errors: NOMEM. */
 int uda_evaluation_create(struct uda_evaluation **evaluation, enum uda_eval_protocol protocol,
                           struct uda_err *err) UDA_MUST_USE;
 void uda_evaluation_destroy(struct uda_evaluation **evaluation);
@@ -55,7 +56,7 @@ int uda_evaluation_add(struct uda_evaluation *evaluation, const struct uda_eval_
 /*
  * Adds images 0 .. images - 1 by a team (NULL: this thread), as uda_evaluation_add in that order
  * would. load fills truth and found of image i from memory of `scratch`, which is emptied after; it
- * is called from several threads, each i once. The failure of the lowest i is reported, and then no
+ * is called from several threads, each i once. Errors: that of the lowest i that failed, and then no
  * image is added.
  */
 int uda_evaluation_add_all(struct uda_evaluation *evaluation, struct uda_team *team, int64_t images,

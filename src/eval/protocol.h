@@ -35,7 +35,7 @@ int uda_cityscapes_ap(struct uda_ap *ap, struct uda_arena *arena, const char *gt
 /*
  * KITTI-360's script on folders. gt: the folder that holds data_2d_semantics with
  * train/2013_05_28_drive_val_frames.txt; predictions: <seq>_<frame>*.txt with 4 and 10 digits, or a
- * set with those names. Otherwise as above.
+ * set with those names. Errors and the rest as above.
  */
 int uda_kitti360_ap(struct uda_ap *ap, struct uda_arena *arena, const char *gt, const char *pred,
                     const struct uda_detections *set, struct uda_team *team,
@@ -48,7 +48,7 @@ struct uda_region_job {
     const char *prefix;     /* of the name of its prediction file; name in a set */
 };
 
-/* Evaluates jobs; see uda_cityscapes_ap. */
+/* Evaluates jobs; errors and the rest as uda_cityscapes_ap. */
 int uda_region_folder_ap(struct uda_ap *ap, struct uda_arena *arena,
                          const struct uda_region_protocol *protocol,
                          const struct uda_region_job *job, int64_t jobs, const char *pred,

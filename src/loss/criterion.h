@@ -9,11 +9,9 @@
  * enough), so shards add up to the loss of the batch.
  *
  *     struct uda_normaliser norm = {0};
- *     uda_normaliser_add(&norm, &config, queries, targets, images);          // for every shard of
- *     the step
+ *     uda_normaliser_add(&norm, &config, queries, targets, images);  // every shard of the step
  *     uda_criterion(&tape, &config, &predictions, targets, &norm, &draws, &losses);
- *     uda_tape_backward(&tape);                                              // after
- *     uda_tape_status
+ *     uda_tape_backward(&tape);                                      // after uda_tape_status
  */
 #ifndef UDA_LOSS_CRITERION_H
 #define UDA_LOSS_CRITERION_H

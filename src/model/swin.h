@@ -6,8 +6,8 @@
  * for them after the first norm (the padded tokens' keys and values are the qkv bias: they take
  * part, as in the reference).
  *
- *     uda_swin_forward(tape, params, &swin, image, draws, stage);     // stage[i]:
- *     [N, H/2^(i+2), W/2^(i+2), C 2^i]
+ *     uda_swin_forward(tape, params, &swin, image, draws, stage);
+ *     // stage[i]: [N, H/2^(i+2), W/2^(i+2), C 2^i]
  */
 #ifndef UDA_MODEL_SWIN_H
 #define UDA_MODEL_SWIN_H

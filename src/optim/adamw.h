@@ -10,7 +10,7 @@
  *     double norm = 0;
  *     UDA_TRY(uda_grad_norm(&norm, device, &params, grads, err));
  *     UDA_TRY(uda_adamw_step(device, &params, &config, lr, t, uda_clip_factor(norm, 0.01), values,
- *     grads, m, v, err));
+ *                            grads, m, v, err));
  */
 #ifndef UDA_OPTIM_ADAMW_H
 #define UDA_OPTIM_ADAMW_H
@@ -22,6 +22,7 @@ struct uda_adamw_config {
     double weight_decay;       /* 0.05 */
     double backbone_factor;    /* 0.1 */
 };
+/* The values above. */
 struct uda_adamw_config uda_adamw_defaults(void);
 
 /* L2 norm of all gradients together, in double. UDA_NONFINITE if it is not a finite number. */
@@ -32,8 +33,9 @@ double uda_clip_factor(double norm, double max_norm);
 
 /*
  * One update number t >= 1 with learning rate lr; gradients are multiplied by `scale` first:
- *   p -= lr wd p;  m = b1 m + (1-b1) g;  v = b2 v + (1-b2) g^2;  p -= lr / (1-b1^t)
- *   m / (sqrt(v / (1-b2^t)) + eps)
+ *   p -= lr wd p;  m = b1 m + (1-b1) g;  v = b2 v + (1-b2) g^2
+ *   p -= lr / (1-b1^t) m / (sqrt(v / (1-b2^t)) + eps)
+ * Errors: UDA_NOMEM, and what a kernel returns.
  */
 int uda_adamw_step(struct uda_device *device, const struct uda_params *params,
                    const struct uda_adamw_config *config, double lr, int64_t t, double scale,

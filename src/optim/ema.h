@@ -1,8 +1,8 @@
 /*
  * The teacher: an exponential moving average of the student.
  *
- *     UDA_TRY(uda_ema_update(device, &params, teacher, student, uda_ema_alpha(iteration, 0.999),
- *     err));
+ *     double alpha = uda_ema_alpha(iteration, 0.999);
+ *     UDA_TRY(uda_ema_update(device, &params, teacher, student, alpha, err));
  */
 #ifndef UDA_OPTIM_EMA_H
 #define UDA_OPTIM_EMA_H
@@ -13,7 +13,8 @@
  * UDA4Inst's code). */
 double uda_ema_alpha(int64_t iteration, double alpha);
 
-/* teacher = alpha teacher + (1 - alpha) student over the flat arrays. */
+/* teacher = alpha teacher + (1 - alpha) student over the flat arrays. Exact at any number of
+ * threads. Errors: UDA_NOMEM, and what a kernel returns. */
 int uda_ema_update(struct uda_device *device, const struct uda_params *params, float *teacher,
                    const float *student, double alpha, struct uda_err *err) UDA_MUST_USE;
 

@@ -6,6 +6,7 @@
 
 #include "src/plan/draft.h"
 
+/* References between stages, their kinds, cycles, categories: adds to the draft's messages. */
 void uda_check_stages(struct uda_draft *draft);
 
 #endif

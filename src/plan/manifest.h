@@ -14,9 +14,8 @@
  *     struct uda_str report;                    // every error at once, ready to print on stderr
  *     uda_str_init(&report, &arena);
  *     int rc = uda_manifest_load(&manifest, &arena, "manifests/demo.yaml", sets, set_count,
- *     &report, err);
- *     if (rc != 0) { fputs(report.text, stderr); return rc; }        // UDA_MANIFEST, UDA_IO or
- *     UDA_NOMEM
+ *                                &report, err);
+ *     if (rc != 0) { fputs(report.text, stderr); return rc; }
  */
 #ifndef UDA_PLAN_MANIFEST_H
 #define UDA_PLAN_MANIFEST_H

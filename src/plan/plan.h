@@ -10,8 +10,7 @@
  *
  *     struct uda_plan plan;
  *     UDA_TRY(uda_plan_init(&plan, &arena, manifest, err));
- *     for (int64_t i = 0; i < plan.count; i++) { const struct uda_plan_stage *s = &plan.stage[i];
- *     ... }
+ *     for (int64_t i = 0; i < plan.count; i++) { ... plan.stage[i] ... }
  */
 #ifndef UDA_PLAN_PLAN_H
 #define UDA_PLAN_PLAN_H

@@ -54,10 +54,12 @@ struct uda_canvas {
 int uda_canvas_init(struct uda_canvas *canvas, struct uda_arena *arena, int64_t height,
                     int64_t width, bool coloured, struct uda_err *err) UDA_MUST_USE;
 
+/* rgb times factor. */
 struct uda_rgb uda_rgb_scale(struct uda_rgb rgb, float factor);
 /* (1 - t) a + t b */
 struct uda_rgb uda_rgb_mix(struct uda_rgb a, struct uda_rgb b, float t);
 
+/* One colour everywhere. */
 struct uda_paint uda_paint_flat(struct uda_rgb rgb);
 /* From rgb at point a to end at point b. */
 struct uda_paint uda_paint_gradient(struct uda_rgb rgb, struct uda_rgb end, struct uda_point a,

@@ -7,6 +7,7 @@
 
 #include "src/scenes/canvas.h"
 
+/* sqrt(x) for x >= 0, |x|, and x cut to low..high. */
 float uda_sqrt(float x);
 float uda_abs(float x);
 float uda_clamp(float x, float low, float high);

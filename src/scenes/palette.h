@@ -13,6 +13,7 @@
 struct uda_rgb uda_rgb_hsv(float hue, float saturation, float value);
 struct uda_rgb uda_palette_grey(float value);
 
+/* A colour drawn for one thing of its kind. */
 struct uda_rgb uda_palette_vehicle(struct uda_rng *rng, enum uda_scene_style style);
 struct uda_rgb uda_palette_cloth(struct uda_rng *rng, enum uda_scene_style style);
 struct uda_rgb uda_palette_skin(struct uda_rng *rng);

@@ -44,11 +44,12 @@ extern const struct uda_scene_writer uda_scene_cityscapes, uda_scene_kitti360, u
 const struct uda_scene_writer *uda_scene_writer_find(const char *format);
 const struct uda_scene_writer *uda_scene_writer_at(int64_t i);
 
-/* value(ctx, map value) of every pixel as a gray PNG of 8 or 16 bits. */
+/* value(drawing, map value) of every pixel as a gray PNG of 8 or 16 bits. Errors: UDA_IO,
+ * UDA_NOMEM. */
 int uda_sheet_gray(const struct uda_sheet *sheet, const char *path, int bits,
                    uint16_t (*value)(const struct uda_drawing *drawing, uint16_t map),
                    struct uda_err *err) UDA_MUST_USE;
-/* The same with three samples. */
+/* The same with three samples. Errors as above. */
 int uda_sheet_colour(const struct uda_sheet *sheet, const char *path, int bits,
                      void (*value)(uint16_t sample[3], const struct uda_drawing *drawing,
                                    uint16_t map),

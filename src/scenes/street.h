@@ -27,6 +27,7 @@ struct uda_street {
     uint32_t texture; /* seed of the noises */
 };
 
+/* Draws a street at random; then its picture. */
 void uda_street_plan(struct uda_street *street, enum uda_scene_style style, struct uda_rng *rng);
 void uda_street_draw(const struct uda_view *view, const struct uda_street *street,
                      enum uda_scene_style style, struct uda_rng *rng);

@@ -3,8 +3,7 @@
  * nothing.
  *
  *     uda_progress_start(&p, "source", first_step, last_step, batch);
- *     uda_progress_step(&p, step, "loss 12.3  lr 1.0e-4");     // rewrites the line, or a line
- *     every 10 s
+ *     uda_progress_step(&p, step, "loss 12.3  lr 1.0e-4");  // a terminal's line is rewritten
  */
 #ifndef UDA_STAGE_PROGRESS_H
 #define UDA_STAGE_PROGRESS_H
@@ -21,6 +20,7 @@ struct uda_progress {
     double seconds_per_step; /* smoothed */
 };
 
+/* Starts the clock at step `first` of `last`. */
 void uda_progress_start(struct uda_progress *progress, const char *name, int64_t first,
                         int64_t last, int64_t images_per_step);
 /* step: number of steps done so far, counted from 0 of the whole stage. Shows at most twice a

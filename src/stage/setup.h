@@ -12,11 +12,14 @@
 #include "src/optim/schedule.h"
 #include "src/stage/stage.h"
 
-/* Classes of a plan instance: its category's in the fixed order, or all eight. */
+/* Classes of a plan instance: its category's in the fixed order, or all eight. Errors:
+ * UDA_MANIFEST. */
 int uda_setup_classes(struct uda_class_map *map, const struct uda_manifest *manifest,
                       const struct uda_plan_stage *stage, struct uda_err *err) UDA_MUST_USE;
+/* Sizes of the model with so many classes. Errors: UDA_MANIFEST if they do not fit together. */
 int uda_setup_model(struct uda_model_config *config, const struct uda_manifest_model *model,
                     int64_t classes, struct uda_err *err) UDA_MUST_USE;
+/* Weights of the losses, constants of the optimiser: as in the recipe. */
 struct uda_criterion_config uda_setup_criterion(const struct uda_manifest_recipe *recipe);
 struct uda_adamw_config uda_setup_adamw(const struct uda_manifest_recipe *recipe);
 /* Errors: UDA_MANIFEST when the schedule has more steps than fit. */
@@ -29,7 +32,8 @@ int uda_setup_augment(struct uda_augment_spec *spec, const struct uda_manifest_r
 /*
  * Opens a data set of the manifest for training (images without an instance of the classes are
  * dropped) or evaluation (kept), drawing its scenes first when it has some and its root is missing.
- * The index is cached in the run folder.
+ * The index is cached in the run folder. Owns: *dataset, by the caller. Errors: those of
+ * uda_dataset_create and of drawing scenes.
  */
 int uda_setup_dataset(struct uda_dataset **dataset, const struct uda_stage_context *context,
                       int64_t index, uint32_t class_mask, bool training,

@@ -38,6 +38,8 @@ struct uda_stage_context {
 /* RUN joined with a path of the plan. Memory: the stage's arena; NULL when out of memory. */
 char *uda_stage_path(const struct uda_stage_context *context, const char *relative);
 
+/* The stage kinds. Errors: UDA_STOPPED after a checkpoint, UDA_UNSUPPORTED, UDA_NONFINITE, and those
+ * of everything a stage reads and writes. */
 int uda_stage_train(struct uda_stage_context *context, struct uda_err *err) UDA_MUST_USE;
 int uda_stage_evaluate(struct uda_stage_context *context, struct uda_err *err) UDA_MUST_USE;
 

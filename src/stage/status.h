@@ -12,7 +12,8 @@
 int uda_status_print(struct uda_str *out, const char *run_dir, struct uda_arena *arena,
                      struct uda_err *err) UDA_MUST_USE;
 
-/* Progress of each stage of a plan in a run folder, for `plan --run`. Memory: arena. */
+/* Progress of each stage of a plan in a run folder, for `plan --run`. Memory: arena. Errors:
+ * UDA_NOMEM, UDA_IO. */
 int uda_status_progress(struct uda_plan_progress **progress, const struct uda_plan *plan,
                         const char *run_dir, struct uda_arena *arena,
                         struct uda_err *err) UDA_MUST_USE;

@@ -6,8 +6,10 @@
  * when to stop, never what is computed.
  *
  *     uda_stop_install(max_seconds);
- *     while (...) { step(); if (uda_stop_wanted()) { checkpoint(); return uda_fail(err,
- *     UDA_STOPPED, ...); } }
+ *     while (...) {
+ *         step();
+ *         if (uda_stop_wanted()) { checkpoint(); return uda_fail(err, UDA_STOPPED, ...); }
+ *     }
  */
 #ifndef UDA_STAGE_STOP_H
 #define UDA_STAGE_STOP_H

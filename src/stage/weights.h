@@ -9,7 +9,7 @@
 #include "src/model/config.h"
 #include "src/nn/param.h"
 
-/* Writes every parameter of a flat array as group/<name>. */
+/* Writes every parameter of a flat array as group/<name>. Errors: those of the writer. */
 int uda_weights_put(struct uda_store_writer *writer, const char *group,
                     const struct uda_params *params, const float *values,
                     struct uda_err *err) UDA_MUST_USE;
@@ -27,7 +27,8 @@ struct uda_weights_about {
     char *const *argv;
 };
 
-/* A result file: params/<name>, and the model's sizes and classes as attributes. */
+/* A result file: params/<name>, and the model's sizes and classes as attributes. Errors: UDA_IO,
+ * UDA_NOMEM; the old file then stays. */
 int uda_weights_save(const char *path, const struct uda_params *params, const float *values,
                      const struct uda_weights_about *about, struct uda_err *err) UDA_MUST_USE;
 
