@@ -39,7 +39,8 @@ def main():
     name, height, width, batch, queries, points, steps, threads = sys.argv[1], *map(int, sys.argv[2:9])
     torch.set_num_threads(threads)
     torch.manual_seed(1)
-    swin = SwinConfig(image_size=height, patch_size=4, out_features=['stage1', 'stage2', 'stage3', 'stage4'], **SWIN[name])
+    stages = ['stage1', 'stage2', 'stage3', 'stage4']
+    swin = SwinConfig(image_size=height, patch_size=4, out_features=stages, **SWIN[name])
     config = Mask2FormerConfig(backbone_config=swin, num_queries=queries, train_num_points=points,
                                id2label={i: str(i) for i in range(8)}, **HEAD.get(name, {}))
     model = Mask2FormerForUniversalSegmentation(config).train()

@@ -2,8 +2,7 @@
  * libFuzzer target: any bytes as a manifest; what loads must also resolve, read back the same, and
  * plan.
  *
- *     meson setup build-fuzz -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false
- *     (CC=clang)
+ *     CC=clang meson setup build-fuzz -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false
  *     build-fuzz/tests/fuzz/fuzz_yaml -max_len=4096 CORPUS tests/data/manifests/bad
  */
 #include "src/plan/plan.h"

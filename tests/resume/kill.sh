@@ -36,5 +36,7 @@ done
 for file in $(cd "$work/whole" && find . -name metrics.jsonl -o -name ap.json -o -name DONE | sort); do
     cmp -s "$work/whole/$file" "$work/broken/$file" || { echo "differs: $file"; failed=1; }
 done
-echo "$done_kills kills (seed $seed, whole run $took_ms ms): $([ $failed = 0 ] && echo 'every byte equal' || echo FAILED)"
+verdict="every byte equal"
+[ $failed = 0 ] || verdict=FAILED
+echo "$done_kills kills (seed $seed, whole run $took_ms ms): $verdict"
 exit $failed

@@ -14,7 +14,11 @@ run() { # run NAME expected-exit-code options...
     shift 2
     code=0
     "$program" run "$manifest" --run "$work/$name" "$@" 2>>"$work/$name.log" || code=$?
-    [ "$code" = "$expected" ] || { echo "$name: exit code $code, expected $expected"; tail -3 "$work/$name.log"; failed=1; }
+    [ "$code" = "$expected" ] || {
+        echo "$name: exit code $code, expected $expected"
+        tail -3 "$work/$name.log"
+        failed=1
+    }
 }
 same() { # same NAME: as the first run
     for file in $(cd "$work/whole" && find . -name '*.h5' ! -name state.h5 | sort); do

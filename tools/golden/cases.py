@@ -1,5 +1,5 @@
-"""Sizes of the golden cases. `seed` was chosen so that no discrete choice (mask bit, most uncertain points, matching) is
-within rounding of its threshold: the generator prints the margins."""
+"""Sizes of the golden cases. `seed` was chosen so that no discrete choice (mask bit, most uncertain points, matching)
+is within rounding of its threshold: the generator prints the margins."""
 SMALL = dict(embed_dim=32, depths=[1, 1, 2, 1], heads=[1, 2, 4, 8], window=7, hidden=64, mask_dim=64, encoder_layers=2,
              encoder_ffn=96, heads_n=2, groups=32, decoder_layers=3, decoder_ffn=96, queries=6, classes=8)
 

@@ -6,8 +6,9 @@
     python3 generate.py --search 20 DIR case                   # prints the margins of 20 seeds, writes nothing
 
 Weights, images, targets and points come from the program's counter streams, so the files hold digests of outputs only.
-Differences between Hugging Face and the original that are undone here: GroupNorm has 32 groups, ours `groups`; mask points
-are drawn by torch.rand, here by the program's streams. Drop path is 0. Order of predictions in the files: decoder order.
+Differences between Hugging Face and the original that are undone here: GroupNorm has 32 groups, ours `groups`; mask
+points are drawn by torch.rand, here by the program's streams. Drop path is 0. Order of predictions in the files:
+decoder order.
 """
 import argparse
 import json
@@ -224,7 +225,8 @@ def postprocess(c, logits, masks):
 
 def case(c):
     oracle = Oracle(c)
-    signs = streams.words(max(4 << 20, c['height'] * c['width'] * 64), c['seed'], streams.PURPOSE_TEST, 0, values.SIGNS, 0)
+    count = max(4 << 20, c['height'] * c['width'] * 64)
+    signs = streams.words(count, c['seed'], streams.PURPOSE_TEST, 0, values.SIGNS, 0)
     wide = lambda x: values.digest(x, 16, 32, signs)
     short = lambda x: values.digest(x, 10, 8, signs)
     out, table = oracle.run(0)
@@ -283,7 +285,8 @@ def main():
         r = case(CASES[name])
         path = os.path.join(a.out, name + '.json')
         with open(path, 'w') as f:
-            f.write('{\n' + ',\n'.join(f'{json.dumps(k)}: {json.dumps(v, separators=(",", ":"))}' for k, v in r.items()) + '\n}\n')
+            rows = [f'{json.dumps(k)}: {json.dumps(v, separators=(",", ":"))}' for k, v in r.items()]
+            f.write('{\n' + ',\n'.join(rows) + '\n}\n')
         print(path, os.path.getsize(path), 'bytes; margins', r['margins'], 'loss', r['total'], flush=True)
 
 

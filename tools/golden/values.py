@@ -1,4 +1,5 @@
-"""Weights, images and targets of the golden cases, drawn from the program's own streams (tests/golden/values.c does the same)."""
+"""Weights, images and targets of the golden cases, drawn from the program's own streams; tests/golden/values.c does the
+same."""
 import numpy as np
 
 import streams
