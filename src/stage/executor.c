@@ -70,6 +70,29 @@ static int missing_input(const struct executor *x, const struct uda_plan_stage *
     return 0;
 }
 
+static bool in_build(const struct uda_plan_stage *stage)
+{
+    return stage->kind == UDA_STAGE_EVALUATE ||
+           (stage->kind == UDA_STAGE_TRAIN && stage->labels < 0);
+}
+
+/* Said before the hours of work that may come first. */
+static void warn_unsupported(const struct executor *x)
+{
+    for (int64_t i = 0; i < x->plan.count; i++) {
+        const struct uda_plan_stage *stage = &x->plan.stage[i];
+        bool wanted = x->options->only == NULL || names_stage(x->options->only, stage);
+        if (wanted && !in_build(stage)) {
+            uda_log(UDA_LOG_WARN, "stage '%s' is not in this build: the run will end there",
+                    stage->name);
+            return;
+        }
+        if (names_stage(x->options->until, stage)) {
+            return;
+        }
+    }
+}
+
 static int run_kind(struct uda_stage_context *context, struct uda_err *err)
 {
     switch (context->stage->kind) {
@@ -164,6 +187,7 @@ static int walk(struct executor *x, struct uda_err *err)
 {
     bool all_done = true;
     int64_t last = -1;
+    warn_unsupported(x);
     for (int64_t i = 0; i < x->plan.count; i++) {
         if (names_stage(x->options->until, &x->plan.stage[i])) {
             last = i;
