@@ -10,13 +10,15 @@
 #include "src/stage/weights.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct request {
     const char *weights, *images, *out, *overlay;
     int64_t short_side, max_long_side, detections, threads;
     double min_score;
-    char **name; /* images, relative to the folder */
+    char **path; /* images, relative to the folder */
+    char **name; /* what the label set calls them */
     int64_t count;
     int argc; /* for the provenance */
     char *const *argv;
@@ -26,12 +28,72 @@ static int load_image(void *args, int64_t i, struct uda_image *image, const char
                       struct uda_arena *arena, struct uda_err *err)
 {
     const struct request *r = args;
-    const char *path = uda_fs_join(arena, r->images, r->name[i]);
+    const char *path = uda_fs_join(arena, r->images, r->path[i]);
     if (path == NULL) {
         return uda_fail(err, UDA_NOMEM, "predict: out of memory");
     }
     *name = r->name[i];
     return uda_png_read_rgb(image, arena, path, err);
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static bool all_differ(char *const *name, int64_t count, char **sorted)
+{
+    for (int64_t i = 0; i < count; i++) {
+        sorted[i] = name[i];
+    }
+    qsort(sorted, (size_t)count, sizeof *sorted, by_text);
+    for (int64_t i = 1; i < count; i++) {
+        if (strcmp(sorted[i - 1], sorted[i]) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A path without ".png" or, as evaluators and exports know an image, its last part without
+ * "_leftImg8bit" too. */
+static char *name_of(struct uda_arena *arena, const char *path, bool whole)
+{
+    const char *last = strrchr(path, '/'), *const city = "_leftImg8bit";
+    char *name = uda_arena_strdup(arena, whole || last == NULL ? path : last + 1);
+    if (name != NULL) {
+        size_t length = strlen(name) - strlen(".png");
+        name[length] = '\0';
+        if (!whole && length > strlen(city) && strcmp(name + length - strlen(city), city) == 0) {
+            name[length - strlen(city)] = '\0';
+        }
+    }
+    return name;
+}
+
+/* Lists the images. They go by short names unless two would be the same. */
+static int list_images(struct request *r, struct uda_arena *arena, struct uda_err *err)
+{
+    UDA_TRY(uda_fs_walk(&r->path, &r->count, arena, r->images, ".png", err));
+    if (r->count == 0) {
+        return uda_fail(err, UDA_IO, "'%s' holds no PNG files", r->images);
+    }
+    char **sorted = uda_arena_alloc(arena, (size_t)r->count * sizeof *sorted);
+    r->name = uda_arena_alloc(arena, (size_t)r->count * sizeof *r->name);
+    for (int whole = 0; whole < 2; whole++) {
+        bool made = sorted != NULL && r->name != NULL;
+        for (int64_t i = 0; i < r->count && made; i++) {
+            r->name[i] = name_of(arena, r->path[i], whole == 1);
+            made = r->name[i] != NULL;
+        }
+        if (!made) {
+            return uda_fail(err, UDA_NOMEM, "predict: out of memory");
+        }
+        if (all_differ(r->name, r->count, sorted)) {
+            break;
+        }
+    }
+    return 0;
 }
 
 static int draw_all(const struct request *r, const struct uda_detections *set, struct uda_err *err)
@@ -57,10 +119,7 @@ static int draw_all(const struct request *r, const struct uda_detections *set, s
 
 static int predict(struct request *r, struct uda_arena *arena, struct uda_err *err)
 {
-    UDA_TRY(uda_fs_walk(&r->name, &r->count, arena, r->images, ".png", err));
-    if (r->count == 0) {
-        return uda_fail(err, UDA_IO, "'%s' holds no PNG files", r->images);
-    }
+    UDA_TRY(list_images(r, arena, err));
     struct uda_predictor_spec spec = {.weights = r->weights, .short_side = r->short_side,
                                       .max_long_side = r->max_long_side,
                                       .detections = r->detections, .min_score = r->min_score,
