@@ -112,8 +112,9 @@ int uda_assign(int32_t *query, int32_t *target, const float *cost, int64_t Q, in
 {
     for (int64_t i = 0; i < Q * M; i++) {
         if (!isfinite(cost[i])) {
-            return uda_fail(err, UDA_NONFINITE, "matching cost of query %lld and target %lld is not a number",
-                            (long long)(i / M), (long long)(i % M));
+            return uda_fail(err, UDA_NONFINITE,
+                            "matching cost of query %lld and target %lld is not a number: training "
+                            "has diverged: lower optimizer.lr", (long long)(i / M), (long long)(i % M));
         }
     }
     bool transposed = M < Q;

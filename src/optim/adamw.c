@@ -20,7 +20,8 @@ int uda_grad_norm(double *norm, struct uda_device *device, const struct uda_para
     struct uda_sum_squares_args a = {.count = params->total, .x = grads, .sum = &sum};
     UDA_OPTIM_LAUNCH(device, sum_squares, &a, err);
     if (!isfinite(sum)) {
-        return uda_fail(err, UDA_NONFINITE, "the gradient is not finite: training has diverged");
+        return uda_fail(err, UDA_NONFINITE,
+                        "the gradient is not finite: training has diverged: lower optimizer.lr");
     }
     *norm = sqrt(sum);
     return 0;
