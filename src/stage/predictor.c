@@ -34,7 +34,7 @@ struct uda_predictor {
     struct uda_predictor_spec spec;
     struct uda_params params;
     struct uda_mask2former model;
-    float *values;
+    float *values, *own_values;
     struct uda_team *team; /* one thread for each small worker */
     struct worker wide;    /* all threads on one image */
     struct worker worker[WORKERS_MOST];
@@ -64,12 +64,10 @@ static void worker_finish(struct worker *worker)
     }
 }
 
-static int build(struct uda_predictor *p, struct uda_err *err)
+static int read_values(struct uda_predictor *p, struct uda_err *err)
 {
-    uda_params_init(&p->params);
-    uda_mask2former_build(&p->model, &p->params, &p->spec.model);
-    UDA_TRY(uda_params_status(&p->params, err));
-    p->values = uda_calloc((size_t)p->params.total * sizeof *p->values);
+    p->own_values = uda_calloc((size_t)p->params.total * sizeof *p->own_values);
+    p->values = p->own_values;
     if (p->values == NULL) {
         return uda_fail(err, UDA_NOMEM, "predictor: out of memory for the weights");
     }
@@ -77,7 +75,18 @@ static int build(struct uda_predictor *p, struct uda_err *err)
     UDA_TRY(uda_store_open(&store, p->spec.weights, err));
     int rc = uda_weights_get(p->values, store, "params", &p->params, err);
     uda_store_close(&store);
-    UDA_TRY(rc);
+    return rc;
+}
+
+static int build(struct uda_predictor *p, struct uda_err *err)
+{
+    uda_params_init(&p->params);
+    uda_mask2former_build(&p->model, &p->params, &p->spec.model);
+    UDA_TRY(uda_params_status(&p->params, err));
+    p->values = p->spec.values;
+    if (p->values == NULL) {
+        UDA_TRY(read_values(p, err));
+    }
     int threads = p->spec.threads > 0 ? p->spec.threads : uda_cores();
     UDA_TRY(worker_init(&p->wide, threads, err));
     p->workers = threads < WORKERS_MOST ? threads : WORKERS_MOST;
@@ -119,7 +128,7 @@ void uda_predictor_destroy(struct uda_predictor **out)
         uda_arena_finish(&p->slot[i].arena);
     }
     uda_params_finish(&p->params);
-    uda_free(p->values);
+    uda_free(p->own_values);
     uda_free(p);
     *out = NULL;
 }

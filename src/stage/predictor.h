@@ -20,7 +20,8 @@
 struct uda_predictor_spec {
     struct uda_model_config model;
     struct uda_class_map map;
-    const char *weights; /* path of weights.h5 */
+    const char *weights; /* path of weights.h5; also the producer's name */
+    float *values;       /* NULL: read from `weights`; else a flat array of the model's layout, borrowed */
     int64_t short_side, max_long_side; /* px; short_side 0: the image's own size */
     int64_t detections; /* kept per image */
     double min_score;

@@ -192,7 +192,8 @@ static int one_step(struct train *s, struct uda_err *err)
     const struct uda_batch *batch = NULL;
     struct uda_step_report report;
     UDA_TRY(uda_loader_next(s->loader, &batch, err));
-    UDA_TRY(uda_trainer_step(s->trainer, batch, s->state.step, &report, err));
+    const struct uda_step_part part = {.batch = batch, .weight = 1.0f};
+    UDA_TRY(uda_trainer_step(s->trainer, &part, 1, s->state.step, &report, err));
     s->state.step++;
     add_figures(s, &report);
     char figures[128];

@@ -27,11 +27,12 @@ struct uda_trainer {
     struct uda_team *shard_team; /* one thread for each worker */
     struct worker worker[WORKERS_MOST];
     int workers;
-    struct uda_losses *shard_losses; /* [shards] */
-    struct uda_targets *targets;     /* [batch] */
+    struct uda_losses *shard_losses; /* [UDA_STEP_PARTS, shards] */
+    struct uda_targets *targets;     /* [UDA_STEP_PARTS, batch] */
     /* The step under way, for the workers. */
-    const struct uda_batch *batch;
-    struct uda_normaliser norm;
+    const struct uda_step_part *part;
+    int parts;
+    struct uda_normaliser norm[UDA_STEP_PARTS];
     int64_t t;
 };
 
@@ -95,8 +96,8 @@ static int build(struct uda_trainer *trainer, struct uda_err *err)
     trainer->values = new_array(trainer, err);
     trainer->adam_m = new_array(trainer, err);
     trainer->adam_v = new_array(trainer, err);
-    trainer->shard_losses = uda_calloc((size_t)spec->shards * sizeof *trainer->shard_losses);
-    trainer->targets = uda_calloc((size_t)spec->batch * sizeof *trainer->targets);
+    trainer->shard_losses = uda_calloc((size_t)(UDA_STEP_PARTS * spec->shards) * sizeof *trainer->shard_losses);
+    trainer->targets = uda_calloc((size_t)(UDA_STEP_PARTS * spec->batch) * sizeof *trainer->targets);
     if (trainer->values == NULL || trainer->adam_m == NULL || trainer->adam_v == NULL ||
         trainer->shard_losses == NULL || trainer->targets == NULL) {
         return uda_fail(err, UDA_NOMEM, "trainer: out of memory");
@@ -190,30 +191,43 @@ static void close_pairs(struct uda_trainer *trainer, struct worker *worker, int6
 
 /* ---- one shard ---- */
 
-static void run_shard(struct uda_trainer *trainer, struct worker *worker, int64_t shard)
+/* Adds the gradients of one part's share of a shard. */
+static void run_part(struct uda_trainer *trainer, struct worker *worker, int64_t shard, int p)
 {
-    const struct uda_batch *batch = trainer->batch;
+    const struct uda_batch *batch = trainer->part[p].batch;
     const struct uda_trainer_spec *spec = &trainer->spec;
     int64_t first = batch->images * shard / spec->shards;
     int64_t images = batch->images * (shard + 1) / spec->shards - first;
-    float *grads = worker->sum[worker->open++];
-    memset(grads, 0, (size_t)trainer->params.total * sizeof *grads);
+    struct uda_criterion_config criterion = spec->criterion;
+    criterion.class_weight *= trainer->part[p].weight;
+    criterion.mask_weight *= trainer->part[p].weight;
+    criterion.dice_weight *= trainer->part[p].weight;
     struct uda_tape *tape = &worker->tape;
-    tape->param_values = trainer->values;
-    tape->param_grads = grads;
     const struct uda_draws draws = {.seed = spec->seed, .stage = spec->stage,
-                                    .step = (uint32_t)trainer->t, .first_image = first};
+                                    .step = (uint32_t)trainer->t,
+                                    .first_image = p * spec->batch + first};
     int64_t dim[] = {images, batch->height, batch->width, 3};
     struct uda_predictions predictions;
     uda_tape_begin(tape, true);
     struct uda_tensor *image = uda_tape_constant(
         tape, batch->pixels + first * batch->height * batch->width * 3, 4, dim);
     uda_mask2former_forward(tape, &trainer->model, image, &draws, &predictions);
-    uda_criterion(tape, &spec->criterion, &predictions, trainer->targets + first, &trainer->norm,
-                  &draws, &trainer->shard_losses[shard]);
+    uda_criterion(tape, &criterion, &predictions, trainer->targets + p * spec->batch + first,
+                  &trainer->norm[p], &draws, &trainer->shard_losses[p * spec->shards + shard]);
     uda_tape_backward(tape);
     if (uda_tape_status(tape, &worker->err) != 0) {
         return; /* kept in worker->err */
+    }
+}
+
+static void run_shard(struct uda_trainer *trainer, struct worker *worker, int64_t shard)
+{
+    float *grads = worker->sum[worker->open++];
+    memset(grads, 0, (size_t)trainer->params.total * sizeof *grads);
+    worker->tape.param_values = trainer->values;
+    worker->tape.param_grads = grads;
+    for (int p = 0; p < trainer->parts && worker->err.code == UDA_OK; p++) {
+        run_part(trainer, worker, shard, p);
     }
 }
 
@@ -240,26 +254,60 @@ static void join_workers(struct uda_trainer *trainer)
     }
 }
 
-static int prepare(struct uda_trainer *trainer, const struct uda_batch *batch, int64_t t,
-                   struct uda_err *err)
+static int prepare_part(struct uda_trainer *trainer, int p, struct uda_err *err)
 {
+    const struct uda_batch *batch = trainer->part[p].batch;
+    struct uda_targets *targets = trainer->targets + p * trainer->spec.batch;
     if (batch->images != trainer->spec.batch) {
         return uda_fail(err, UDA_SHAPE, "step %lld: a batch of %lld images, expected %lld",
-                        (long long)t, (long long)batch->images, (long long)trainer->spec.batch);
+                        (long long)trainer->t, (long long)batch->images,
+                        (long long)trainer->spec.batch);
     }
-    trainer->batch = batch;
-    trainer->t = t;
     for (int64_t i = 0; i < batch->images; i++) {
-        trainer->targets[i] = (struct uda_targets){.count = batch->target[i].count,
-                                                   .height = batch->height, .width = batch->width,
-                                                   .cls = batch->target[i].cls,
-                                                   .mask = batch->target[i].masks};
+        targets[i] = (struct uda_targets){.count = batch->target[i].count,
+                                          .height = batch->height, .width = batch->width,
+                                          .cls = batch->target[i].cls,
+                                          .mask = batch->target[i].masks};
     }
-    trainer->norm = (struct uda_normaliser){0};
-    uda_normaliser_add(&trainer->norm, &trainer->spec.criterion, trainer->spec.model.queries,
-                       trainer->targets, batch->images);
-    memset(trainer->shard_losses, 0, (size_t)trainer->spec.shards * sizeof *trainer->shard_losses);
+    trainer->norm[p] = (struct uda_normaliser){0};
+    uda_normaliser_add(&trainer->norm[p], &trainer->spec.criterion, trainer->spec.model.queries,
+                       targets, batch->images);
     return 0;
+}
+
+static int prepare(struct uda_trainer *trainer, const struct uda_step_part *part, int parts,
+                   int64_t t, struct uda_err *err)
+{
+    if (parts < 1 || parts > UDA_STEP_PARTS) {
+        return uda_fail(err, UDA_SHAPE, "step %lld: %d parts, 1 to %d", (long long)t, parts,
+                        UDA_STEP_PARTS);
+    }
+    trainer->part = part;
+    trainer->parts = parts;
+    trainer->t = t;
+    memset(trainer->shard_losses, 0,
+           (size_t)(UDA_STEP_PARTS * trainer->spec.shards) * sizeof *trainer->shard_losses);
+    for (int p = 0; p < parts; p++) {
+        UDA_TRY(prepare_part(trainer, p, err));
+    }
+    return 0;
+}
+
+/* The parts' weighted losses, summed over shards. The totals carry their weights already. */
+static void add_losses(const struct uda_trainer *trainer, struct uda_losses *sum)
+{
+    for (int p = 0; p < trainer->parts; p++) {
+        double weight = (double)trainer->part[p].weight;
+        for (int64_t shard = 0; shard < trainer->spec.shards; shard++) {
+            struct uda_losses losses = trainer->shard_losses[p * trainer->spec.shards + shard];
+            for (int i = 0; i < losses.predictions; i++) {
+                losses.ce[i] *= weight;
+                losses.mask[i] *= weight;
+                losses.dice[i] *= weight;
+            }
+            uda_losses_add(sum, &losses);
+        }
+    }
 }
 
 /* Puts the step in front of an error's text: a diverged run is looked into from its step. */
@@ -271,11 +319,11 @@ static int fail_at_step(int64_t t, struct uda_err *err)
     return (int)err->code;
 }
 
-int uda_trainer_step(struct uda_trainer *trainer, const struct uda_batch *batch, int64_t t,
-                     struct uda_step_report *report, struct uda_err *err)
+int uda_trainer_step(struct uda_trainer *trainer, const struct uda_step_part *part, int parts,
+                     int64_t t, struct uda_step_report *report, struct uda_err *err)
 {
     const struct uda_trainer_spec *spec = &trainer->spec;
-    UDA_TRY(prepare(trainer, batch, t, err));
+    UDA_TRY(prepare(trainer, part, parts, t, err));
     uda_team_run(trainer->shard_team, trainer->workers, run_worker, trainer);
     for (int w = 0; w < trainer->workers; w++) {
         if (trainer->worker[w].err.code != UDA_OK) {
@@ -286,9 +334,7 @@ int uda_trainer_step(struct uda_trainer *trainer, const struct uda_batch *batch,
     }
     join_workers(trainer);
     *report = (struct uda_step_report){.lr = uda_schedule_lr(&spec->schedule, t)};
-    for (int64_t shard = 0; shard < spec->shards; shard++) {
-        uda_losses_add(&report->losses, &trainer->shard_losses[shard]);
-    }
+    add_losses(trainer, &report->losses);
     float *grads = trainer->worker[0].sum[0];
     if (!isfinite(report->losses.total)) {
         return uda_fail(err, UDA_NONFINITE,

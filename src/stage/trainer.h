@@ -8,7 +8,7 @@
  *
  *     UDA_TRY(uda_trainer_create(&trainer, &spec, err));
  *     for (t = first; t < last; t++) {
- *         UDA_TRY(uda_trainer_step(trainer, batch, t, &report, err));
+ *         UDA_TRY(uda_trainer_step(trainer, &(struct uda_step_part){batch, 1.0f}, 1, t, &report, err));
  *     }
  *     uda_trainer_destroy(&trainer);
  */
@@ -21,6 +21,8 @@
 #include "src/optim/adamw.h"
 #include "src/optim/schedule.h"
 
+#define UDA_STEP_PARTS 3
+
 struct uda_trainer_spec {
     struct uda_model_config model;
     struct uda_criterion_config criterion;
@@ -31,6 +33,12 @@ struct uda_trainer_spec {
     int threads; /* 0: all cores */
     uint64_t seed;
     uint32_t stage; /* of the random numbers */
+};
+
+/* A batch of a step and the weight of its losses; its denominators are its own. */
+struct uda_step_part {
+    const struct uda_batch *batch;
+    float weight; /* > 0 */
 };
 
 /* What a step did. */
@@ -47,9 +55,13 @@ int uda_trainer_create(struct uda_trainer **trainer, const struct uda_trainer_sp
                        struct uda_err *err) UDA_MUST_USE;
 void uda_trainer_destroy(struct uda_trainer **trainer);
 
-/* Step t (from 0). Errors: UDA_NONFINITE names the step; then nothing has been updated. */
-int uda_trainer_step(struct uda_trainer *trainer, const struct uda_batch *batch, int64_t t,
-                     struct uda_step_report *report, struct uda_err *err) UDA_MUST_USE;
+/*
+ * Step t (from 0): one update from the gradients of sum_p weight_p L(batch_p) over 1 to UDA_STEP_PARTS parts, each of
+ * spec.batch images. The report's losses are the parts' weighted sum.
+ * Errors: UDA_NONFINITE names the step; then nothing has been updated.
+ */
+int uda_trainer_step(struct uda_trainer *trainer, const struct uda_step_part *part, int parts,
+                     int64_t t, struct uda_step_report *report, struct uda_err *err) UDA_MUST_USE;
 
 /* The flat arrays and their layout; borrowed. */
 const struct uda_params *uda_trainer_params(const struct uda_trainer *trainer);

@@ -74,7 +74,8 @@ static struct uda_digest train(int64_t shards, int threads, int64_t steps, int64
         if (t == steps / 2) {
             before = uda_alloc_count();
         }
-        CHECK_OK(uda_trainer_step(trainer, draw(&drawn, t), t, &report, &err), &err);
+        CHECK_OK(uda_trainer_step(trainer, &(struct uda_step_part){draw(&drawn, t), 1.0f}, 1, t,
+                                  &report, &err), &err);
     }
     *allocations = uda_alloc_count() - before;
     size_t bytes = (size_t)uda_trainer_params(trainer)->total * sizeof(float);
@@ -119,14 +120,41 @@ static void test_refusals(void)
     batch->pixels[0] = NAN;
     size_t bytes = (size_t)uda_trainer_params(trainer)->total * sizeof(float);
     struct uda_digest before = uda_digest_of(uda_trainer_values(trainer), bytes);
-    CHECK(uda_trainer_step(trainer, batch, 41, &report, &err) == UDA_NONFINITE);
+    CHECK(uda_trainer_step(trainer, &(struct uda_step_part){batch, 1.0f}, 1, 41, &report, &err) == UDA_NONFINITE);
     CHECK(strstr(err.text, "41") != NULL);
     CHECK(uda_digest_equal(before, uda_digest_of(uda_trainer_values(trainer), bytes)));
     uda_trainer_destroy(&trainer);
 }
 
+/* Two equal parts of half weight are one part: the same gradient up to rounding, drawn with other points. Checked
+ * where no point is drawn: without targets only the class loss is left. */
+static void test_parts(void)
+{
+    static struct drawn drawn;
+    struct uda_err err = {0};
+    struct uda_step_report one, two;
+    struct uda_trainer *a = NULL, *b = NULL;
+    struct uda_trainer_spec spec = spec_of(2, 2);
+    spec.model.drop_path = 0.0f;
+    CHECK_OK(uda_trainer_create(&a, &spec, &err), &err);
+    CHECK_OK(uda_trainer_create(&b, &spec, &err), &err);
+    struct uda_batch *batch = draw(&drawn, 0);
+    for (int n = 0; n < BATCH; n++) {
+        drawn.target[n].count = 0;
+    }
+    const struct uda_step_part whole = {batch, 1.0f}, half[] = {{batch, 0.5f}, {batch, 0.5f}};
+    CHECK_OK(uda_trainer_step(a, &whole, 1, 0, &one, &err), &err);
+    CHECK_OK(uda_trainer_step(b, half, 2, 0, &two, &err), &err);
+    CHECK_CLOSE(two.losses.total, one.losses.total, 1e-6 * one.losses.total);
+    CHECK_CLOSE(two.grad_norm, one.grad_norm, 1e-5 * one.grad_norm); /* rounding of two float sums */
+    CHECK(uda_trainer_step(a, half, UDA_STEP_PARTS + 1, 1, &one, &err) == UDA_SHAPE);
+    uda_trainer_destroy(&a);
+    uda_trainer_destroy(&b);
+}
+
 int main(void)
 {
+    test_parts();
     test_same_bytes();
     test_refusals();
     return check_result();
