@@ -3,5 +3,4 @@
 set -eu
 cd "$(dirname "$0")/.."
 tools/build.sh
-python3 tools/lint/layers.py
 meson test -C build --print-errorlogs

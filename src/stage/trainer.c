@@ -96,7 +96,8 @@ static int build(struct uda_trainer *trainer, struct uda_err *err)
     trainer->values = new_array(trainer, err);
     trainer->adam_m = new_array(trainer, err);
     trainer->adam_v = new_array(trainer, err);
-    trainer->shard_losses = uda_calloc((size_t)(UDA_STEP_PARTS * spec->shards) * sizeof *trainer->shard_losses);
+    trainer->shard_losses =
+        uda_calloc((size_t)(UDA_STEP_PARTS * spec->shards) * sizeof *trainer->shard_losses);
     trainer->targets = uda_calloc((size_t)(UDA_STEP_PARTS * spec->batch) * sizeof *trainer->targets);
     if (trainer->values == NULL || trainer->adam_m == NULL || trainer->adam_v == NULL ||
         trainer->shard_losses == NULL || trainer->targets == NULL) {

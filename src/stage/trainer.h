@@ -8,7 +8,8 @@
  *
  *     UDA_TRY(uda_trainer_create(&trainer, &spec, err));
  *     for (t = first; t < last; t++) {
- *         UDA_TRY(uda_trainer_step(trainer, &(struct uda_step_part){batch, 1.0f}, 1, t, &report, err));
+ *         UDA_TRY(uda_trainer_step(trainer, &(struct uda_step_part){batch, 1.0f}, 1, t, &report,
+ *         err));
  *     }
  *     uda_trainer_destroy(&trainer);
  */
@@ -56,8 +57,8 @@ int uda_trainer_create(struct uda_trainer **trainer, const struct uda_trainer_sp
 void uda_trainer_destroy(struct uda_trainer **trainer);
 
 /*
- * Step t (from 0): one update from the gradients of sum_p weight_p L(batch_p) over 1 to UDA_STEP_PARTS parts, each of
- * spec.batch images. The report's losses are the parts' weighted sum.
+ * Step t (from 0): one update from the gradients of sum_p weight_p L(batch_p) over 1 to
+ * UDA_STEP_PARTS parts, each of spec.batch images. The report's losses are the parts' weighted sum.
  * Errors: UDA_NONFINITE names the step; then nothing has been updated.
  */
 int uda_trainer_step(struct uda_trainer *trainer, const struct uda_step_part *part, int parts,

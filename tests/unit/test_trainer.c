@@ -120,14 +120,15 @@ static void test_refusals(void)
     batch->pixels[0] = NAN;
     size_t bytes = (size_t)uda_trainer_params(trainer)->total * sizeof(float);
     struct uda_digest before = uda_digest_of(uda_trainer_values(trainer), bytes);
-    CHECK(uda_trainer_step(trainer, &(struct uda_step_part){batch, 1.0f}, 1, 41, &report, &err) == UDA_NONFINITE);
+    const struct uda_step_part part = {batch, 1.0f};
+    CHECK(uda_trainer_step(trainer, &part, 1, 41, &report, &err) == UDA_NONFINITE);
     CHECK(strstr(err.text, "41") != NULL);
     CHECK(uda_digest_equal(before, uda_digest_of(uda_trainer_values(trainer), bytes)));
     uda_trainer_destroy(&trainer);
 }
 
-/* Two equal parts of half weight are one part: the same gradient up to rounding, drawn with other points. Checked
- * where no point is drawn: without targets only the class loss is left. */
+/* Two equal parts of half weight are one part: the same gradient up to rounding, drawn with other
+ * points. Checked where no point is drawn: without targets only the class loss is left. */
 static void test_parts(void)
 {
     static struct drawn drawn;
