@@ -2,7 +2,8 @@
  * libFuzzer target: any bytes as a manifest; what loads must also resolve, read back the same, and
  * plan.
  *
- *     CC=clang meson setup build-fuzz -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false
+ *     CC=clang meson setup build-fuzz -Dfuzz=true -Db_sanitize=address,undefined \
+ *         -Db_lundef=false -Dc_args=-fsanitize=fuzzer-no-link
  *     build-fuzz/tests/fuzz/fuzz_yaml -max_len=4096 CORPUS tests/data/manifests/bad
  */
 #include "src/plan/plan.h"
