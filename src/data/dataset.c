@@ -5,6 +5,7 @@
 #include "src/base/rng.h"
 #include "src/base/str.h"
 #include "src/data/index.h"
+#include "src/data/label_source.h"
 #include "src/data/reader.h"
 
 #include <string.h>
@@ -15,6 +16,8 @@ struct uda_dataset_state {
     struct uda_arena arena; /* holds the list, the items and the copies of the spec's texts */
     const struct uda_reader *reader;
     struct uda_reader_list list;
+    const struct uda_label_source *source; /* NULL: the reader's labels */
+    int64_t *row; /* [list.count] image of the source, by the item's source */
 };
 
 /* Marks the held-out images: the first hold_out_count of a permutation drawn from the seed. */
@@ -82,7 +85,7 @@ static int drop_empty(struct uda_dataset *d, struct uda_dataset_item *item, int6
 {
     int64_t kept = 0;
     for (int64_t i = 0; i < count; i++) {
-        if (spec->keep_empty || spec->unlabelled || has_any(&item[i], d->class_mask)) {
+        if (spec->keep_empty || d->unlabelled || has_any(&item[i], d->class_mask)) {
             item[kept++] = item[i];
         }
     }
@@ -90,11 +93,13 @@ static int drop_empty(struct uda_dataset *d, struct uda_dataset_item *item, int6
     d->count = kept;
     d->dropped_count = count - kept;
     if (kept == 0) {
+        const char *where = spec->label_source != NULL ? spec->label_source->name
+                            : spec->root != NULL       ? spec->root
+                                                       : spec->annotations;
         return uda_fail(err, UDA_FORMAT,
                         "'%s': no image is left: %lld in the split, %lld in this part, none with an "
                         "instance of the classes",
-                        spec->root != NULL ? spec->root : spec->annotations,
-                        (long long)d->split_count, (long long)count);
+                        where, (long long)d->split_count, (long long)count);
     }
     return 0;
 }
@@ -140,11 +145,11 @@ static int fill(struct uda_dataset *d, const struct uda_dataset_spec *spec, stru
                                        .annotations =
                                            keep_text(&s->arena, spec->annotations, &failed),
                                        .images = keep_text(&s->arena, spec->images, &failed),
-                                       .unlabelled = spec->unlabelled};
+                                       .unlabelled = d->unlabelled || s->source != NULL};
     if (failed) {
         return uda_fail(err, UDA_NOMEM, "out of memory for a data set");
     }
-    struct uda_index_options options = {.unlabelled = spec->unlabelled,
+    struct uda_index_options options = {.unlabelled = source.unlabelled,
                                         .cache_path = spec->cache_path,
                                         .threads = spec->threads};
     struct uda_dataset_item *item = NULL;
@@ -153,6 +158,13 @@ static int fill(struct uda_dataset *d, const struct uda_dataset_spec *spec, stru
     int64_t *chosen = NULL, count = 0;
     UDA_TRY(choose(&chosen, &count, d->split_count, spec, &s->arena, err));
     UDA_TRY(uda_index_make(&item, s->reader, &s->list, chosen, count, &options, &s->arena, err));
+    if (s->source != NULL) {
+        s->row = uda_arena_calloc(&s->arena, (size_t)s->list.count * sizeof *s->row);
+        if (s->row == NULL) {
+            return uda_fail(err, UDA_NOMEM, "out of memory for a data set");
+        }
+        UDA_TRY(uda_label_source_match(s->row, s->source, item, count, err));
+    }
     UDA_TRY(drop_empty(d, item, count, spec, err));
     return sum_up(d, err);
 }
@@ -182,7 +194,8 @@ int uda_dataset_create(struct uda_dataset **dataset, const struct uda_dataset_sp
     d->state = s;
     s->reader = reader;
     d->class_mask = spec->class_mask != 0 ? spec->class_mask : ALL_CLASSES;
-    d->unlabelled = spec->unlabelled;
+    d->unlabelled = spec->unlabelled && spec->label_source == NULL;
+    s->source = spec->label_source;
     int rc = fill(d, spec, err);
     if (rc != 0) {
         uda_dataset_destroy(&d);
@@ -215,6 +228,10 @@ int uda_dataset_load_labels(struct uda_labels *labels, const struct uda_dataset 
         *labels = (struct uda_labels){.height = item->height, .width = item->width};
         return 0;
     }
+    if (s->source != NULL) {
+        return s->source->load(labels, s->source, s->row[item->source], item->height, item->width,
+                               arena, err);
+    }
     size_t mark = uda_arena_mark(scratch);
     int rc = s->reader->labels(labels, &s->list, item->source, item->height, item->width, arena,
                                scratch, err);
@@ -222,18 +239,27 @@ int uda_dataset_load_labels(struct uda_labels *labels, const struct uda_dataset 
     return rc;
 }
 
+int uda_dataset_load_image(struct uda_image *image, const struct uda_dataset *dataset, int64_t i,
+                           struct uda_arena *arena, struct uda_err *err)
+{
+    const struct uda_dataset_item *item = &dataset->item[i];
+    struct uda_image out = {0};
+    UDA_TRY(uda_png_read_rgb(&out, arena, item->image_path, err));
+    if (out.height != item->height || out.width != item->width) {
+        return uda_fail(err, UDA_FORMAT,
+                        "'%s': %lldx%lld pixels, but %lldx%lld when it was indexed",
+                        item->image_path, (long long)out.width, (long long)out.height,
+                        (long long)item->width, (long long)item->height);
+    }
+    *image = out;
+    return 0;
+}
+
 int uda_dataset_load(struct uda_labelled_image *scene, const struct uda_dataset *dataset, int64_t i,
                      struct uda_arena *arena, struct uda_arena *scratch, struct uda_err *err)
 {
-    const struct uda_dataset_item *item = &dataset->item[i];
-    struct uda_labelled_image out = {.name = item->name, .index = i};
-    UDA_TRY(uda_png_read_rgb(&out.image, arena, item->image_path, err));
-    if (out.image.height != item->height || out.image.width != item->width) {
-        return uda_fail(err, UDA_FORMAT,
-                        "'%s': %lldx%lld pixels, but %lldx%lld when it was indexed",
-                        item->image_path, (long long)out.image.width, (long long)out.image.height,
-                        (long long)item->width, (long long)item->height);
-    }
+    struct uda_labelled_image out = {.name = dataset->item[i].name, .index = i};
+    UDA_TRY(uda_dataset_load_image(&out.image, dataset, i, arena, err));
     UDA_TRY(uda_dataset_load_labels(&out.labels, dataset, i, arena, scratch, err));
     *scene = out;
     return 0;

@@ -22,6 +22,21 @@
 /* Which part of a split with held-out images: the whole, what is left, what was drawn. */
 enum uda_hold { UDA_HOLD_NONE, UDA_HOLD_REST, UDA_HOLD_HELD };
 
+/*
+ * Labels that do not lie beside the images: pseudo-labels. They replace the label files, which are
+ * then never opened. Borrowed; it must outlive the data set.
+ */
+struct uda_label_source {
+    const char *name;         /* for messages: the file they come from */
+    const char *const *image; /* [count] the images that it labels, in any order */
+    int64_t count;
+    /* Labels of image[k], which has height x width pixels in the data set, into `arena`. Called
+     * from several threads. Errors: UDA_FORMAT when the labels are of another size. */
+    int (*load)(struct uda_labels *labels, const struct uda_label_source *source, int64_t k,
+                int64_t height, int64_t width, struct uda_arena *arena, struct uda_err *err);
+    const void *args;
+};
+
 struct uda_dataset_spec {
     const char *format;      /* name of a reader, see src/data/reader.h */
     const char *root;        /* folder of the data set */
@@ -29,6 +44,7 @@ struct uda_dataset_spec {
     const char *annotations; /* coco only: JSON file, or NULL */
     const char *images;      /* coco only: image folder, or NULL */
     bool unlabelled;         /* labels: none; counts are 0 and nothing is dropped */
+    const struct uda_label_source *label_source; /* NULL: the format's own label files */
     int64_t hold_out_count;  /* images drawn by UDA_RNG_SPLIT from hold_out_seed; 0 = none */
     uint64_t hold_out_seed;
     enum uda_hold hold;      /* NONE: the whole split */
@@ -76,9 +92,10 @@ struct uda_labelled_image {
 };
 
 /* Lists, counts and selects. Reads every label once, or the cache if names and sizes in bytes of
- * all files still agree. UDA_FORMAT names the first bad file in name order; UDA_MANIFEST: unknown
- * format, or a hold_out larger than the split; UDA_FORMAT: no image is left. Owns: *dataset, by the
- * caller. */
+ * all files still agree. A label source must label exactly the images of the part. UDA_FORMAT names
+ * the first bad file in name order; UDA_MANIFEST: unknown format, or a hold_out larger than the
+ * split; UDA_FORMAT: no image is left, or an image that only one of data set and label source has.
+ * Owns: *dataset, by the caller. */
 int uda_dataset_create(struct uda_dataset **dataset, const struct uda_dataset_spec *spec,
                        struct uda_err *err) UDA_MUST_USE;
 void uda_dataset_destroy(struct uda_dataset **dataset);
@@ -88,6 +105,10 @@ void uda_dataset_destroy(struct uda_dataset **dataset);
 int uda_dataset_load(struct uda_labelled_image *scene, const struct uda_dataset *dataset, int64_t i,
                      struct uda_arena *arena, struct uda_arena *scratch,
                      struct uda_err *err) UDA_MUST_USE;
+/* Only the image, without looking at labels. Errors and threads as
+ * above. */
+int uda_dataset_load_image(struct uda_image *image, const struct uda_dataset *dataset, int64_t i,
+                           struct uda_arena *arena, struct uda_err *err) UDA_MUST_USE;
 /* Only the labels, without decoding the image. Errors and threads as above. */
 int uda_dataset_load_labels(struct uda_labels *labels, const struct uda_dataset *dataset, int64_t i,
                             struct uda_arena *arena, struct uda_arena *scratch,
