@@ -129,7 +129,9 @@ static int predict(struct request *r, struct uda_arena *arena, struct uda_err *e
     struct uda_detections set;
     uda_detections_init(&set, arena);
     UDA_TRY(uda_predictor_create(&predictor, &spec, err));
-    int rc = uda_predictor_run(predictor, &set, r->count, load_image, r, "predict", err);
+    struct uda_progress progress;
+    uda_progress_start(&progress, "predict", 0, r->count, 1);
+    int rc = uda_predictor_run(predictor, &set, 0, r->count, load_image, r, &progress, err);
     uda_predictor_destroy(&predictor);
     UDA_TRY(rc);
     if (r->overlay != NULL) {

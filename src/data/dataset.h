@@ -105,8 +105,7 @@ void uda_dataset_destroy(struct uda_dataset **dataset);
 int uda_dataset_load(struct uda_labelled_image *scene, const struct uda_dataset *dataset, int64_t i,
                      struct uda_arena *arena, struct uda_arena *scratch,
                      struct uda_err *err) UDA_MUST_USE;
-/* Only the image, without looking at labels. Errors and threads as
- * above. */
+/* Only the image, without looking at labels. Errors and threads as above. */
 int uda_dataset_load_image(struct uda_image *image, const struct uda_dataset *dataset, int64_t i,
                            struct uda_arena *arena, struct uda_err *err) UDA_MUST_USE;
 /* Only the labels, without decoding the image. Errors and threads as above. */

@@ -14,8 +14,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define PICTURES 12 /* images whose predictions are drawn */
-
 struct evaluate {
     struct uda_stage_context *context;
     struct uda_dataset *dataset;
@@ -24,20 +22,6 @@ struct evaluate {
     struct uda_evaluation *evaluation;
     struct uda_ap ap;
 };
-
-static int load_image(void *args, int64_t i, struct uda_image *image, const char **name,
-                      struct uda_arena *arena, struct uda_err *err)
-{
-    struct uda_labelled_image scene;
-    struct uda_arena scratch = {0};
-    int rc = uda_dataset_load(&scene, args, i, arena, &scratch, err);
-    uda_arena_finish(&scratch);
-    if (rc == 0) {
-        *image = scene.image;
-        *name = scene.name;
-    }
-    return rc;
-}
 
 /* The id file of image i, for the protocols that judge by it. */
 static int load_ids(const struct evaluate *s, int64_t i, struct uda_arena *arena,
@@ -81,28 +65,12 @@ static int load_truth(void *args, int64_t i, struct uda_arena *scratch, struct u
 static int predict(struct evaluate *s, struct uda_err *err)
 {
     const struct uda_stage_context *c = s->context;
-    const struct uda_manifest_recipe *recipe = &c->stage->spec->recipe;
-    if (c->stage->from < 0) {
-        return uda_fail(err, UDA_MANIFEST, "stage '%s': from: names no stage whose weights to evaluate",
-                        c->stage->name);
-    }
-    const struct uda_plan_stage *from = &c->plan->stage[c->stage->from];
-    struct uda_predictor_spec spec = {.short_side = recipe->test.short_side,
-                                      .max_long_side = recipe->test.max_long_side,
-                                      .detections = recipe->test.detections,
-                                      .min_score = recipe->test.score_threshold,
-                                      .threads = (int)c->manifest->runtime.threads};
-    spec.weights = uda_stage_path(c, from->weights);
-    if (spec.weights == NULL) {
-        return uda_fail(err, UDA_NOMEM, "evaluate: out of memory");
-    }
-    UDA_TRY(uda_setup_classes(&spec.map, c->manifest, from, err));
-    UDA_TRY(uda_setup_model(&spec.model, &c->manifest->model, spec.map.count, err));
-    UDA_TRY(uda_setup_dataset(&s->dataset, c, c->stage->spec->data[0], 0, false, err));
-    UDA_TRY(uda_predictor_create(&s->predictor, &spec, err));
+    struct uda_progress progress;
+    UDA_TRY(uda_setup_predictor(&s->predictor, c, 0.0, err));
     uda_detections_init(&s->found, c->arena);
-    return uda_predictor_run(s->predictor, &s->found, s->dataset->count, load_image, s->dataset,
-                             c->stage->name, err);
+    uda_progress_start(&progress, c->stage->name, 0, s->dataset->count, 1);
+    return uda_predictor_run(s->predictor, &s->found, 0, s->dataset->count, uda_setup_load_image,
+                             s->dataset, &progress, err);
 }
 
 static int measure(struct evaluate *s, struct uda_err *err)
@@ -186,40 +154,19 @@ static int write_results(struct evaluate *s, struct uda_err *err)
     return uda_run_folder_done(c->dir, c->stage, 0, files, UDA_LEN(files), err);
 }
 
-/* Pictures of the first images: RUN/predictions/<stage>/<name>.png. */
-static int draw_pictures(struct evaluate *s, struct uda_err *err)
-{
-    const struct uda_stage_context *c = s->context;
-    const char *relative = uda_arena_printf(c->arena, "predictions/%s", c->stage->name);
-    const char *dir = relative == NULL ? NULL : uda_stage_path(c, relative);
-    if (dir == NULL) {
-        return uda_fail(err, UDA_NOMEM, "evaluate: out of memory");
-    }
-    UDA_TRY(uda_fs_mkdirs(dir, err));
-    for (int64_t i = 0; i < s->dataset->count && i < PICTURES; i++) {
-        struct uda_labelled_image scene;
-        struct uda_arena arena = {0}, scratch = {0};
-        int rc = uda_dataset_load(&scene, s->dataset, i, &arena, &scratch, err);
-        if (rc == 0) {
-            rc = uda_picture_write(dir, &scene, &s->found.image[i], 0.5, &arena, err);
-        }
-        uda_arena_finish(&scratch);
-        uda_arena_finish(&arena);
-        UDA_TRY(rc);
-    }
-    return 0;
-}
-
 int uda_stage_evaluate(struct uda_stage_context *context, struct uda_err *err)
 {
     struct evaluate s = {.context = context};
-    int rc = predict(&s, err);
+    int rc = uda_setup_dataset(&s.dataset, context, context->stage->spec->data[0], 0, false, err);
+    if (rc == 0) {
+        rc = predict(&s, err);
+    }
     if (rc == 0) {
         rc = measure(&s, err);
     }
     if (rc == 0) {
         take_means(&s);
-        rc = draw_pictures(&s, err);
+        rc = uda_pictures_write(context, s.dataset, &s.found, 0.5, err);
     }
     if (rc == 0) {
         rc = write_results(&s, err);

@@ -70,11 +70,7 @@ static int missing_input(const struct executor *x, const struct uda_plan_stage *
     return 0;
 }
 
-static bool in_build(const struct uda_plan_stage *stage)
-{
-    return stage->kind == UDA_STAGE_EVALUATE ||
-           (stage->kind == UDA_STAGE_TRAIN && stage->labels < 0);
-}
+static bool in_build(const struct uda_plan_stage *stage) { return stage->kind != UDA_STAGE_ADAPT; }
 
 /* Said before the hours of work that may come first. */
 static void warn_unsupported(const struct executor *x)
@@ -98,9 +94,9 @@ static int run_kind(struct uda_stage_context *context, struct uda_err *err)
     switch (context->stage->kind) {
     case UDA_STAGE_TRAIN: return uda_stage_train(context, err);
     case UDA_STAGE_EVALUATE: return uda_stage_evaluate(context, err);
+    case UDA_STAGE_LABEL: return uda_stage_label(context, err);
+    case UDA_STAGE_FUSE: return uda_stage_fuse(context, err);
     case UDA_STAGE_ADAPT:
-    case UDA_STAGE_LABEL:
-    case UDA_STAGE_FUSE:
     case UDA_STAGE_KINDS: break;
     }
     return uda_fail(err, UDA_UNSUPPORTED, "stage '%s': kind '%s' is not in this build",
@@ -212,6 +208,10 @@ static int sweep(struct executor *x, struct uda_err *err)
 {
     int64_t removed = 0;
     UDA_TRY(uda_durable_sweep(&removed, x->options->run_dir, err));
+    const char *labels = uda_fs_join(&x->arena, x->options->run_dir, "labels");
+    if (labels != NULL && uda_fs_is_dir(labels)) {
+        UDA_TRY(uda_durable_sweep(&removed, labels, err));
+    }
     for (int64_t i = 0; i < x->plan.count; i++) {
         const char *dir = uda_fs_join(&x->arena, x->options->run_dir, x->plan.stage[i].dir);
         if (dir != NULL && uda_fs_is_dir(dir)) {

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#define PICTURES 12 /* images whose detections are drawn */
+
 /* The labels as a set of one image, so that truth is drawn like predictions. */
 static int labels_as_found(struct uda_detections *set, const struct uda_labelled_image *image,
                            struct uda_arena *arena, struct uda_err *err)
@@ -59,4 +61,27 @@ int uda_picture_write(const char *dir, struct uda_labelled_image *image,
         return uda_fail(err, UDA_NOMEM, "picture: out of memory");
     }
     return uda_png_write(path, both.rgb, both.height, both.width, 3, 8, err);
+}
+
+int uda_pictures_write(const struct uda_stage_context *context, const struct uda_dataset *dataset,
+                       const struct uda_detections *found, double min_score, struct uda_err *err)
+{
+    const char *relative = uda_arena_printf(context->arena, "predictions/%s", context->stage->name);
+    const char *dir = relative == NULL ? NULL : uda_stage_path(context, relative);
+    if (dir == NULL) {
+        return uda_fail(err, UDA_NOMEM, "picture: out of memory");
+    }
+    UDA_TRY(uda_fs_mkdirs(dir, err));
+    for (int64_t i = 0; i < dataset->count && i < found->count && i < PICTURES; i++) {
+        struct uda_labelled_image scene;
+        struct uda_arena arena = {0}, scratch = {0};
+        int rc = uda_dataset_load(&scene, dataset, i, &arena, &scratch, err);
+        if (rc == 0) {
+            rc = uda_picture_write(dir, &scene, &found->image[i], min_score, &arena, err);
+        }
+        uda_arena_finish(&scratch);
+        uda_arena_finish(&arena);
+        UDA_TRY(rc);
+    }
+    return 0;
 }

@@ -4,7 +4,6 @@
 #include "src/data/resize.h"
 #include "src/model/mask2former.h"
 #include "src/model/postprocess.h"
-#include "src/stage/progress.h"
 #include "src/stage/stop.h"
 #include "src/stage/weights.h"
 
@@ -104,6 +103,7 @@ int uda_predictor_create(struct uda_predictor **out, const struct uda_predictor_
         return uda_fail(err, UDA_NOMEM, "predictor: out of memory");
     }
     p->spec = *spec;
+    p->spec.producer = spec->producer != NULL ? spec->producer : spec->weights;
     int rc = build(p, err);
     if (rc != 0) {
         uda_predictor_destroy(&p);
@@ -185,7 +185,7 @@ static int predict_one(struct uda_predictor *p, struct worker *worker, struct sl
     uda_detections_init(&slot->found, &slot->arena);
     UDA_TRY(p->load(p->args, i, &image, &name, &worker->scratch, err));
     UDA_TRY(make_input(&input, p, &image, &worker->scratch, err));
-    UDA_TRY(uda_detections_producer(&slot->found, &producer, p->spec.weights, err));
+    UDA_TRY(uda_detections_producer(&slot->found, &producer, p->spec.producer, err));
     UDA_TRY(uda_detections_image(&slot->found, name, image.height, image.width, err));
     struct uda_tape *tape = &worker->tape;
     tape->param_values = p->values;
@@ -254,13 +254,13 @@ static int run_chunk(struct uda_predictor *p, struct uda_detections *set, struct
     return 0;
 }
 
-/* Pixels that image 0 has on its way through the network. */
+/* Pixels that the first image has on its way through the network. */
 static int look_at_size(struct uda_predictor *p, struct uda_err *err)
 {
     struct uda_image image;
     const char *name = NULL;
     uda_arena_reset(&p->wide.scratch, 0);
-    UDA_TRY(p->load(p->args, 0, &image, &name, &p->wide.scratch, err));
+    UDA_TRY(p->load(p->args, p->first, &image, &name, &p->wide.scratch, err));
     int64_t height = image.height, width = image.width;
     if (p->spec.short_side > 0) {
         uda_resize_shortest_edge(&height, &width, image.height, image.width, p->spec.short_side,
@@ -270,31 +270,29 @@ static int look_at_size(struct uda_predictor *p, struct uda_err *err)
     return 0;
 }
 
-int uda_predictor_run(struct uda_predictor *p, struct uda_detections *set, int64_t images,
-                      uda_load_image_fn *load, void *args, const char *name, struct uda_err *err)
+int uda_predictor_run(struct uda_predictor *p, struct uda_detections *set, int64_t first,
+                      int64_t last, uda_load_image_fn *load, void *args,
+                      struct uda_progress *progress, struct uda_err *err)
 {
-    struct uda_progress progress;
     p->load = load;
     p->args = args;
-    if (images == 0) {
+    p->first = first;
+    if (first >= last) {
         return 0;
     }
     UDA_TRY(look_at_size(p, err));
-    if (name != NULL) {
-        uda_progress_start(&progress, name, 0, images, 1);
-    }
-    for (p->first = 0; p->first < images; p->first += p->count) {
+    for (; p->first < last; p->first += p->count) {
         if (uda_stop_wanted()) {
             char reason[128];
             return uda_fail(err, UDA_STOPPED, "%s: %s: run the same command to do it again",
-                            name == NULL ? "prediction" : name,
+                            progress == NULL ? "prediction" : progress->name,
                             uda_stop_reason(reason, sizeof reason));
         }
         int64_t chunk = p->side_by_side ? CHUNK : 1;
-        p->count = images - p->first < chunk ? images - p->first : chunk;
+        p->count = last - p->first < chunk ? last - p->first : chunk;
         UDA_TRY(run_chunk(p, set, err));
-        if (name != NULL) {
-            uda_progress_step(&progress, p->first + p->count, "predicting");
+        if (progress != NULL) {
+            uda_progress_step(progress, p->first + p->count, "predicting");
         }
     }
     return 0;

@@ -7,7 +7,7 @@
  * one thread each; large ones one after the other on all threads. The result is the same.
  *
  *     UDA_TRY(uda_predictor_create(&predictor, &spec, err));
- *     UDA_TRY(uda_predictor_run(predictor, &set, images, load, args, err));
+ *     UDA_TRY(uda_predictor_run(predictor, &set, 0, images, load, args, &progress, err));
  *     uda_predictor_destroy(&predictor);
  */
 #ifndef UDA_STAGE_PREDICTOR_H
@@ -16,12 +16,14 @@
 #include "src/base/detections.h"
 #include "src/data/augment.h"
 #include "src/model/config.h"
+#include "src/stage/progress.h"
 
 struct uda_predictor_spec {
     struct uda_model_config model;
     struct uda_class_map map;
-    const char *weights; /* path of weights.h5; also the producer's name */
-    float *values;       /* NULL: read from `weights`; else a flat array of the model's layout, borrowed */
+    const char *weights;  /* path of weights.h5 */
+    const char *producer; /* what detections say made them; NULL: the path */
+    float *values;        /* NULL: read from `weights`; else a flat array of the model's layout, borrowed */
     int64_t short_side, max_long_side; /* px; short_side 0: the image's own size */
     int64_t detections; /* kept per image */
     double min_score;
@@ -40,12 +42,12 @@ typedef int uda_load_image_fn(void *args, int64_t i, struct uda_image *image, co
                               struct uda_arena *arena, struct uda_err *err);
 
 /*
- * Adds images 0..images-1 to the set, in order. name: shown with the progress, NULL for silence.
- * The failure of the lowest image is reported. Errors: UDA_STOPPED when a stop is wanted (nothing
- * is kept).
+ * Adds images first..last-1 to the set, in order. progress: told how many images of the whole are
+ * done; NULL for silence. The failure of the lowest image is reported. Errors: UDA_STOPPED when a
+ * stop is wanted (the set is then incomplete).
  */
-int uda_predictor_run(struct uda_predictor *predictor, struct uda_detections *set, int64_t images,
-                      uda_load_image_fn *load, void *args, const char *name,
-                      struct uda_err *err) UDA_MUST_USE;
+int uda_predictor_run(struct uda_predictor *predictor, struct uda_detections *set, int64_t first,
+                      int64_t last, uda_load_image_fn *load, void *args,
+                      struct uda_progress *progress, struct uda_err *err) UDA_MUST_USE;
 
 #endif

@@ -98,18 +98,30 @@ int uda_setup_augment(struct uda_augment_spec *spec, const struct uda_manifest_r
     return uda_augment_check(spec, err);
 }
 
-int uda_setup_dataset(struct uda_dataset **dataset, const struct uda_stage_context *context,
-                      int64_t index, uint32_t class_mask, bool training, struct uda_err *err)
+/* What a stage wants of a data set. */
+struct wish {
+    int64_t index; /* in the manifest */
+    uint32_t class_mask;
+    bool training;    /* images without an instance of the classes are dropped */
+    bool images_only; /* labels are never opened */
+    const struct uda_label_source *labels;
+};
+
+static int open_dataset(struct uda_dataset **dataset, const struct uda_stage_context *context,
+                        const struct wish *wish, struct uda_err *err)
 {
     static const char *const formats[] = {
         [UDA_LAYOUT_CITYSCAPES] = "cityscapes", [UDA_LAYOUT_KITTI360] = "kitti360",
         [UDA_LAYOUT_URBANSYN] = "urbansyn",     [UDA_LAYOUT_SYNSCAPES] = "synscapes",
         [UDA_LAYOUT_SYNTHIA] = "synthia",       [UDA_LAYOUT_COCO] = "coco"};
-    const struct uda_manifest_dataset *d = &context->manifest->dataset[index];
+    const struct uda_manifest_dataset *d = &context->manifest->dataset[wish->index];
     if (d->scenes.count > 0) {
         UDA_TRY(uda_draw_scenes(d, formats[d->format], (int)context->manifest->runtime.threads, err));
     }
-    const char *relative = uda_arena_printf(context->arena, "index/%s.json", d->name);
+    /* An index with counts and one of images alone are different files. */
+    bool unlabelled = wish->images_only || d->labels == UDA_LABELS_NONE;
+    const char *relative = uda_arena_printf(context->arena, "index/%s%s.json", d->name,
+                                            unlabelled || wish->labels != NULL ? ".images" : "");
     const char *cache = relative == NULL ? NULL : uda_stage_path(context, relative);
     const char *folder = uda_stage_path(context, "index");
     if (cache == NULL || folder == NULL) {
@@ -118,15 +130,82 @@ int uda_setup_dataset(struct uda_dataset **dataset, const struct uda_stage_conte
     UDA_TRY(uda_fs_mkdirs(folder, err));
     const struct uda_dataset_spec spec = {
         .format = formats[d->format], .root = d->root, .split = d->split,
-        .annotations = d->annotations, .images = d->images, .unlabelled = !d->labels,
-        .hold_out_count = d->hold_out.count, .hold_out_seed = (uint64_t)d->hold_out.seed,
+        .annotations = d->annotations, .images = d->images, .unlabelled = unlabelled,
+        .label_source = wish->labels, .hold_out_count = d->hold_out.count,
+        .hold_out_seed = (uint64_t)d->hold_out.seed,
         .hold = d->hold_out.count == 0               ? UDA_HOLD_NONE
                 : d->hold_out.part == UDA_PART_REST ? UDA_HOLD_REST
                                                     : UDA_HOLD_HELD,
-        .limit = d->limit, .class_mask = class_mask, .keep_empty = !training, .cache_path = cache,
-        .threads = (int)context->manifest->runtime.threads};
+        .limit = d->limit, .class_mask = wish->class_mask, .keep_empty = !wish->training,
+        .cache_path = cache, .threads = (int)context->manifest->runtime.threads};
     UDA_TRY(uda_dataset_create(dataset, &spec, err));
-    uda_log(UDA_LOG_INFO, "%s: data set '%s': %s", context->stage->name, d->name,
+    uda_log(UDA_LOG_INFO, "%s: data set '%s'%s%s: %s", context->stage->name, d->name,
+            wish->labels != NULL ? " with the labels of " : "",
+            wish->labels != NULL ? wish->labels->name : "",
             uda_dataset_summary(*dataset, context->arena));
+    return 0;
+}
+
+int uda_setup_dataset(struct uda_dataset **dataset, const struct uda_stage_context *context,
+                      int64_t index, uint32_t class_mask, bool training, struct uda_err *err)
+{
+    const struct wish wish = {.index = index, .class_mask = class_mask, .training = training};
+    return open_dataset(dataset, context, &wish, err);
+}
+
+int uda_setup_images(struct uda_dataset **dataset, const struct uda_stage_context *context,
+                     int64_t index, struct uda_err *err)
+{
+    const struct wish wish = {.index = index, .images_only = true};
+    return open_dataset(dataset, context, &wish, err);
+}
+
+int uda_setup_pseudo_labelled(struct uda_dataset **dataset, const struct uda_stage_context *context,
+                              int64_t index, uint32_t class_mask,
+                              const struct uda_label_source *labels, struct uda_err *err)
+{
+    const struct wish wish = {
+        .index = index, .class_mask = class_mask, .training = true, .labels = labels};
+    return open_dataset(dataset, context, &wish, err);
+}
+
+int uda_setup_predictor(struct uda_predictor **predictor, const struct uda_stage_context *context,
+                        double least_score, struct uda_err *err)
+{
+    const struct uda_manifest_recipe *recipe = &context->stage->spec->recipe;
+    const struct uda_manifest *manifest = context->manifest;
+    const struct uda_plan_stage *from = context->stage;
+    struct uda_predictor_spec spec = {.weights = manifest->model.init, .producer = manifest->model.init,
+                                      .short_side = recipe->test.short_side,
+                                      .max_long_side = recipe->test.max_long_side,
+                                      .detections = recipe->test.detections,
+                                      .min_score = recipe->test.score_threshold > least_score
+                                                       ? recipe->test.score_threshold
+                                                       : least_score,
+                                      .threads = (int)manifest->runtime.threads};
+    if (context->stage->from >= 0) {
+        from = &context->plan->stage[context->stage->from];
+        bool teacher = context->stage->spec->weights == UDA_OF_TEACHER;
+        spec.producer = teacher ? uda_fs_join(context->arena, from->dir, "teacher.h5") : from->weights;
+        spec.weights = spec.producer == NULL ? NULL : uda_stage_path(context, spec.producer);
+        if (spec.weights == NULL) {
+            return uda_fail(err, UDA_NOMEM, "stage '%s': out of memory", context->stage->name);
+        }
+    } else if (spec.weights == NULL) {
+        return uda_fail(err, UDA_MANIFEST,
+                        "stage '%s': no weights: name a stage in 'from', or a file in model.init",
+                        context->stage->name);
+    }
+    UDA_TRY(uda_setup_classes(&spec.map, manifest, from, err));
+    UDA_TRY(uda_setup_model(&spec.model, &manifest->model, spec.map.count, err));
+    return uda_predictor_create(predictor, &spec, err);
+}
+
+int uda_setup_load_image(void *args, int64_t i, struct uda_image *image, const char **name,
+                         struct uda_arena *arena, struct uda_err *err)
+{
+    const struct uda_dataset *dataset = args;
+    UDA_TRY(uda_dataset_load_image(image, dataset, i, arena, err));
+    *name = dataset->item[i].name;
     return 0;
 }

@@ -10,6 +10,7 @@
 #include "src/model/config.h"
 #include "src/optim/adamw.h"
 #include "src/optim/schedule.h"
+#include "src/stage/predictor.h"
 #include "src/stage/stage.h"
 
 /* Classes of a plan instance: its category's in the fixed order, or all eight. Errors:
@@ -38,5 +39,28 @@ int uda_setup_augment(struct uda_augment_spec *spec, const struct uda_manifest_r
 int uda_setup_dataset(struct uda_dataset **dataset, const struct uda_stage_context *context,
                       int64_t index, uint32_t class_mask, bool training,
                       struct uda_err *err) UDA_MUST_USE;
+
+/* The same for its images alone: all of them, labels are never opened. */
+int uda_setup_images(struct uda_dataset **dataset, const struct uda_stage_context *context,
+                     int64_t index, struct uda_err *err) UDA_MUST_USE;
+
+/* The same for training on other labels than the data set's own, which are never opened. */
+int uda_setup_pseudo_labelled(struct uda_dataset **dataset, const struct uda_stage_context *context,
+                              int64_t index, uint32_t class_mask,
+                              const struct uda_label_source *labels,
+                              struct uda_err *err) UDA_MUST_USE;
+
+/*
+ * The model that a label or evaluate stage uses: the weights.h5 of its `from`, the teacher.h5
+ * beside it when `weights: teacher`, or model.init; tested as the stage's recipe says. Detections
+ * below least_score or test.score_threshold are dropped. Errors: UDA_MANIFEST without weights; those
+ * of uda_predictor_create.
+ */
+int uda_setup_predictor(struct uda_predictor **predictor, const struct uda_stage_context *context,
+                        double least_score, struct uda_err *err) UDA_MUST_USE;
+
+/* A uda_load_image_fn over a struct uda_dataset. */
+int uda_setup_load_image(void *args, int64_t i, struct uda_image *image, const char **name,
+                         struct uda_arena *arena, struct uda_err *err);
 
 #endif

@@ -41,6 +41,8 @@ char *uda_stage_path(const struct uda_stage_context *context, const char *relati
 /* The stage kinds. Errors: UDA_STOPPED after a checkpoint, UDA_UNSUPPORTED, UDA_NONFINITE, and those
  * of everything a stage reads and writes. */
 int uda_stage_train(struct uda_stage_context *context, struct uda_err *err) UDA_MUST_USE;
+int uda_stage_label(struct uda_stage_context *context, struct uda_err *err) UDA_MUST_USE;
+int uda_stage_fuse(struct uda_stage_context *context, struct uda_err *err) UDA_MUST_USE;
 int uda_stage_evaluate(struct uda_stage_context *context, struct uda_err *err) UDA_MUST_USE;
 
 #endif

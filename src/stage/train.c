@@ -4,6 +4,7 @@
 #include "io/metrics.h"
 #include "src/base/log.h"
 #include "src/stage/checkpoint.h"
+#include "src/stage/labels.h"
 #include "src/stage/progress.h"
 #include "src/stage/run_folder.h"
 #include "src/stage/setup.h"
@@ -26,6 +27,7 @@ struct train {
     const struct uda_manifest_recipe *recipe;
     struct uda_class_map map;
     struct uda_trainer *trainer;
+    struct uda_labels_file labels; /* with `labels: STAGE` */
     struct uda_dataset *dataset;
     struct uda_loader *loader;
     struct uda_metrics *metrics, *timing;
@@ -103,11 +105,37 @@ static int resume(struct train *s, struct uda_err *err)
     return uda_metrics_open(&s->timing, s->context->timing_path, err);
 }
 
+/* The images of the data set with the labels of a label or fuse stage. */
+static int open_pseudo_labelled(struct train *s, uint32_t classes, struct uda_err *err)
+{
+    const struct uda_stage_context *c = s->context;
+    const struct uda_plan_stage *from = &c->plan->stage[c->stage->labels];
+    int64_t instances = 0;
+    UDA_TRY(uda_labels_open(&s->labels, c, from, err));
+    for (int64_t i = 0; i < s->labels.set.count; i++) {
+        for (int64_t k = 0; k < s->labels.set.image[i].count; k++) {
+            instances += classes >> s->labels.set.image[i].item[k].cls & 1u;
+        }
+    }
+    if (instances == 0) {
+        return uda_fail(err, UDA_FORMAT,
+                        "stage '%s': '%s' has no instance to learn from: lower stages.%s.score (%g) and the "
+                        "score of the stages it was made from, or train their models longer",
+                        c->stage->name, from->label_file, from->spec->name, from->spec->label_score);
+    }
+    return uda_setup_pseudo_labelled(&s->dataset, c, c->stage->spec->data[0], classes,
+                                     &s->labels.source, err);
+}
+
 static int open_data(struct train *s, struct uda_err *err)
 {
     const struct uda_stage_context *c = s->context;
-    UDA_TRY(uda_setup_dataset(&s->dataset, c, c->stage->spec->data[0], uda_class_map_mask(&s->map),
-                              true, err));
+    uint32_t classes = uda_class_map_mask(&s->map);
+    if (c->stage->labels >= 0) {
+        UDA_TRY(open_pseudo_labelled(s, classes, err));
+    } else {
+        UDA_TRY(uda_setup_dataset(&s->dataset, c, c->stage->spec->data[0], classes, true, err));
+    }
     struct uda_augment_spec augment;
     UDA_TRY(uda_setup_augment(&augment, s->recipe, err));
     const struct uda_loader_spec spec = {
@@ -252,10 +280,6 @@ int uda_stage_train(struct uda_stage_context *context, struct uda_err *err)
 {
     struct train s = {.context = context, .recipe = &context->stage->spec->recipe,
                       .iterations = context->stage->spec->iterations};
-    if (context->stage->labels >= 0) {
-        return uda_fail(err, UDA_UNSUPPORTED, "stage '%s': training on pseudo-labels is not in this build",
-                        context->stage->name);
-    }
     int rc = uda_setup_classes(&s.map, context->manifest, context->stage, err);
     if (rc == 0) {
         rc = open_trainer(&s, err);

@@ -97,12 +97,12 @@ same "$weights" "$folder/first.h5" "weights after a change that they do not depe
 [ -d "$r/stages/evaluate.old-1" ] || fail "the old evaluation was not kept"
 
 # ---- not in this build ----
-sed "s/kind: evaluate, data: test/kind: label, data: test/; s|parts/|$PWD/manifests/parts/|" $smoke \
-    >"$folder/label.yaml"
-run 77 run "$folder/label.yaml" --run "$folder/label" --set stages.train.iterations=1
+sed "s/kind: evaluate, data: test/kind: adapt, data: [train, test], iterations: 1/; s|parts/|$PWD/manifests/parts/|g" \
+    $smoke >"$folder/adapt.yaml"
+run 77 run "$folder/adapt.yaml" --run "$folder/adapt" --set stages.train.iterations=1
 talks "warning: stage 'evaluate' is not in this build" "it is not said before the work"
-talks "error: stage 'evaluate': kind 'label' is not in this build" "an unsupported stage"
-[ -s "$folder/label/stages/train/weights.h5" ] || fail "the stage before the unsupported one is lost"
+talks "error: stage 'evaluate': kind 'adapt' is not in this build" "an unsupported stage"
+[ -s "$folder/adapt/stages/train/weights.h5" ] || fail "the stage before the unsupported one is lost"
 
 # ---- a loss that is not a number ----
 run 1 run $smoke --run "$folder/nan" --set optimizer.lr=10 --set optimizer.clip=0 \
