@@ -1,8 +1,8 @@
 /*
  * Colour transfer: the source crop takes the target crop's statistics in CIELAB.
  *
- * UDA4Inst, section III-C, after Reinhard et al., "Color transfer between images" (2001): for each
- * of L, a, b over all pixels of the crop
+ * UDA4Inst (arXiv 2405.09682), colour transfer, after Reinhard et al., "Color transfer between
+ * images" (2001): for each of L, a, b over all pixels of the crop
  *     new = (x - mean_s) / (std_s + 1e-8) (std_t + 1e-8) + mean_t
  * with the unbiased deviation (N - 1); nothing is clamped in LAB, the result is clamped in RGB.
  * The conversion is the one of the authors' library (kornia): sRGB curve, XYZ by a matrix of six

@@ -1,12 +1,12 @@
 /*
  * Mixing: objects of one image pasted on another, with labels that say what the pixels show.
  *
- * UDA4Inst, section III-B (bidirectional mixing): S2T pastes source instances on the target crop,
- * T2S the teacher's target instances on the source crop, at the same pixel coordinates. By style
- * an instance is pasted by its mask (instance-wise), by the box around it (patch-wise), or by area:
- * more than instance_area_px by mask, otherwise by box (adaptive). An area below min_area_px is not
- * pasted. Areas and boxes are those of the part of a mask inside both frames; boxes are tight,
- * inclusive, grown by margin_px on each side, cut to the frames.
+ * UDA4Inst (arXiv 2405.09682), bidirectional mixing: S2T pastes source instances on the target
+ * crop, T2S the teacher's target instances on the source crop, at the same pixel coordinates. By
+ * style an instance is pasted by its mask (instance-wise), by the box around it (patch-wise), or by
+ * area: more than instance_area_px by mask, otherwise by box (adaptive). An area below min_area_px
+ * is not pasted. Areas and boxes are those of the part of a mask inside both frames; boxes are
+ * tight, inclusive, grown by margin_px on each side, cut to the frames.
  *
  * Priority is the order of pasting: base < donor < images of the rare-class pool. Labels are in the
  * same order: base, donor, pool, each in its image's order.
@@ -60,7 +60,7 @@ struct uda_mixed {
 /*
  * Source on target. target holds the pseudo-instances as its labels. pool (NULL: no balancing): if
  * a pasted instance is of a rare class, the source joins the pool; otherwise a part of the pool is
- * pasted too (section III-C, rare-class balancing), drawn by rng. arena and scratch are different
+ * pasted too (rare-class balancing), drawn by rng. arena and scratch are different
  * arenas; scratch is left as found. Errors: UDA_NOMEM; UDA_SHAPE (a sample of no or too large
  * size). Then *mixed is untouched.
  */

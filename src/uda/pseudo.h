@@ -1,12 +1,12 @@
 /*
  * Pseudo-labels of a target crop: the teacher's instances that are sure enough.
  *
- * UDA4Inst, section III-B: an instance counts if (class probability) x (mean foreground probability
- * in its mask) > confidence, strictly; the product is the score of uda_postprocess. Besides:
- * classes that the model's map lacks, masks below min_area_px, instances mostly on the camera's
- * own car (less than ego_keep of their area outside of it), and, where max_iou < 1, masks with a
- * larger IoU than that to a surer one of any class (the teacher may find one object with several
- * queries) are left out.
+ * UDA4Inst (arXiv 2405.09682), pseudo-labels: an instance counts if (class probability) x (mean
+ * foreground probability in its mask) > confidence, strictly; the product is the score of
+ * uda_postprocess. Besides: classes that the model's map lacks, masks below min_area_px, instances
+ * mostly on the camera's own car (less than ego_keep of their area outside of it), and, where
+ * max_iou < 1, masks with a larger IoU than that to a surer one of any class (the teacher may find
+ * one object with several queries) are left out.
  *
  * Invariants: pure; instances in descending score, equal ones in the order they were found; masks
  * may overlap and are not changed.

@@ -2,11 +2,11 @@
  * The rare-class pool: recent source images with an object of a rare class, to be pasted on images
  * that have none.
  *
- * UDA4Inst, section III-C (rare-class balancing): first in, first out, N = 10 images; on an image
- * without a rare instance a part of the pool, drawn at random, is pasted (half of it, at least one
- * image). Of an image are kept its pasted rare instances: class, mask, and the pixels of their box
- * grown by the margin; and what else of the labels those boxes show, so that a box pasted later
- * brings its labels along.
+ * UDA4Inst (arXiv 2405.09682), rare-class balancing: first in, first out, N = 10 images; on an
+ * image without a rare instance a part of the pool, drawn at random, is pasted (half of it, at
+ * least one image). Of an image are kept its pasted rare instances: class, mask, and the pixels of
+ * their box grown by the margin; and what else of the labels those boxes show, so that a box pasted
+ * later brings its labels along.
  *
  * Invariants: what comes out at a pixel is what went in; a pool is a function of what was pushed,
  * in that order; save and load restore it byte by byte. Memory: one block an image, from the pool's

@@ -109,10 +109,21 @@ static void test_known(void)
     }
 }
 
-/* Every 15th colour of the cube comes back; truncation loses at most one level. */
+/* Colours of a grid, the dark ones densely: LAB as computed above (double against long double, in
+ * units of up to 100), and back; truncation loses at most one level. */
 static void test_round_trip(void)
 {
     int64_t wrong = 0;
+    for (int i = 0; i < 16 * 16 * 16; i++) {
+        uint8_t rgb[3] = {(uint8_t)(i % 16), (uint8_t)(i / 16 % 16), (uint8_t)(i / 256)};
+        double lab[3];
+        long double want[3];
+        lab_of(want, rgb);
+        uda_lab_from_rgb(lab, rgb, 1);
+        for (int c = 0; c < 3; c++) {
+            CHECK_CLOSE(lab[c], want[c], 1e-10);
+        }
+    }
     for (int r = 0; r < 256; r += 5) {
         for (int g = 0; g < 256; g += 5) {
             for (int b = 0; b < 256; b += 15) {

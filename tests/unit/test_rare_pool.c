@@ -90,6 +90,13 @@ static void test_content(struct uda_arena *arena)
     CHECK_STR(mix_classes(arena, &d->sample), "525");
     CHECK(d->picked[0] && !d->picked[1] && d->picked[2]);
     uda_rare_pool_destroy(&pool);
+    /* A neighbour is kept inside the two boxes, not between them. */
+    pool = new_pool(10, 0.5, 0);
+    image = mix_drawn(arena, 9, "002222|022222|222222|222211|222221|", "552");
+    push(pool, &image, "xx.");
+    CHECK(draw(&d, arena, pool, 0) == 1);
+    CHECK_STR(mix_labels(arena, &d->sample), "00....|02....|......|....11|....21|");
+    uda_rare_pool_destroy(&pool);
     uda_rare_pool_destroy(&pool); /* NULL is allowed */
 }
 
