@@ -154,6 +154,11 @@ static void check_kind(struct uda_draft *draft, struct uda_stage_draft *stage)
                      "only adapt has",
                      spec->name, draft->stage[spec->from].spec.name);
     }
+    if (spec->kind == UDA_STAGE_EVALUATE && stage->labels.count > 0 && stage->from.count > 0) {
+        uda_diag_add(draft->diag, stage->labels.place[0],
+                     "stage '%s' measures the weights of 'from' or the labels of 'labels': give one",
+                     spec->name);
+    }
     if (spec->protocol == UDA_PROTOCOL_AUTO) {
         enum uda_layout format = spec->data_count > 0
                                      ? draft->manifest->dataset[spec->data[0]].format

@@ -62,6 +62,7 @@ enum uda_mix_color { UDA_TRANSFER_LAB, UDA_TRANSFER_NONE };
 enum uda_mix_blur { UDA_BLUR_NONE, UDA_BLUR_ALL, UDA_BLUR_RELEASED };
 enum uda_mix_pairing { UDA_PAIR_RANDOM, UDA_PAIR_FIXED };
 enum uda_no_pseudo { UDA_NO_PSEUDO_TRAIN_SOURCE, UDA_NO_PSEUDO_SKIP };
+enum uda_fuse_rule { UDA_FUSE_CLASS, UDA_FUSE_PLAIN };
 enum uda_loss_combine { UDA_COMBINE_WEIGHTED, UDA_COMBINE_BATCH };
 
 struct uda_ints {
@@ -178,7 +179,7 @@ struct uda_manifest_stage {
     int64_t index;          /* own place in uda_manifest.stage */
     int64_t data[8];        /* indices of data sets; adapt: source, target */
     int64_t data_count;
-    int64_t labels;         /* index of the stage whose labels replace the data set's own; -1: none */
+    int64_t labels;         /* index of the stage whose labels train learns or evaluate measures; -1: none */
     int64_t from;           /* index of the stage whose weights it starts from or uses; -1: model.init */
     int64_t inputs[8];      /* fuse: indices of label stages */
     int64_t input_count;
@@ -189,6 +190,7 @@ struct uda_manifest_stage {
     bool classes[UDA_CLASSES];    /* evaluate: classes of the mean */
     double label_score;           /* label, fuse: keep an instance above this score */
     int64_t label_min_area;       /* label, fuse: px */
+    enum uda_fuse_rule fuse_rule; /* fuse */
     double label_overlap;         /* fuse: drop an instance with less than this share left unclaimed */
     double expect_ap, expect_ap50, expect_tolerance; /* evaluate, per cent; NaN: nothing expected */
     struct uda_manifest_recipe recipe;

@@ -24,7 +24,7 @@ struct uda_plan_stage {
     int64_t category;     /* index into manifest->category, or -1: all classes */
     const struct uda_manifest_stage *spec;
     int64_t from;         /* plan index of the stage whose weights are used, or -1: model.init */
-    int64_t labels;       /* plan index of the stage whose labels replace the data set's, or -1 */
+    int64_t labels;       /* plan index of the stage whose labels train learns or evaluate measures, or -1 */
     int64_t *input;       /* [input_count] plan indices of what it reads, ascending; from, labels too */
     int64_t input_count;
     uint32_t rng_stage;   /* the `stage` argument of uda_rng_init */

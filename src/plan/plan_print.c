@@ -43,7 +43,8 @@ static void put_reads(struct uda_str *out, const struct uda_plan *plan,
         const struct uda_plan_stage *from = &plan->stage[s->input[i]];
         uda_str_add(out, "      reads   %s\n", from->weights != NULL ? from->weights : from->label_file);
     }
-    if (s->from < 0 && s->kind != UDA_STAGE_FUSE) {
+    bool measures_labels = s->kind == UDA_STAGE_EVALUATE && s->labels >= 0;
+    if (s->from < 0 && s->kind != UDA_STAGE_FUSE && !measures_labels) {
         const char *init = plan->manifest->model.init;
         uda_str_add(out, "      starts  from %s%s%s\n", init == NULL ? "drawn weights" : "'",
                     init == NULL ? "" : init, init == NULL ? "" : "'");

@@ -5,6 +5,7 @@
 #include "src/base/classes.h"
 #include "src/base/log.h"
 #include "src/eval/evaluation.h"
+#include "src/eval/labelset.h"
 #include "src/stage/picture.h"
 #include "src/stage/predictor.h"
 #include "src/stage/run_folder.h"
@@ -60,6 +61,34 @@ static int load_truth(void *args, int64_t i, struct uda_arena *scratch, struct u
     uda_arena_finish(&inner);
     truth->labels = labels;
     return rc;
+}
+
+/* The labels of a label or fuse stage in the place of predictions. */
+static int take_labels(struct evaluate *s, struct uda_err *err)
+{
+    const struct uda_stage_context *c = s->context;
+    const char *file = c->plan->stage[c->stage->labels].label_file;
+    const char *path = uda_stage_path(c, file);
+    if (path == NULL) {
+        return uda_fail(err, UDA_NOMEM, "evaluate: out of memory");
+    }
+    UDA_TRY(uda_labelset_load(&s->found, c->arena, path, err));
+    for (int64_t i = 0; i < s->dataset->count || i < s->found.count; i++) {
+        const struct uda_dataset_item *item = i < s->dataset->count ? &s->dataset->item[i] : NULL;
+        const struct uda_image_detections *image = i < s->found.count ? &s->found.image[i] : NULL;
+        if (item == NULL || image == NULL || strcmp(item->name, image->name) != 0) {
+            return uda_fail(err, UDA_FORMAT,
+                            "stage '%s': image %lld is '%s' in the data set and '%s' in '%s': measure the "
+                            "images that were labelled",
+                            c->stage->name, (long long)i, item == NULL ? "(none)" : item->name,
+                            image == NULL ? "(none)" : image->name, file);
+        }
+        if (item->height != image->height || item->width != image->width) {
+            return uda_fail(err, UDA_FORMAT, "'%s': image '%s' was labelled at another size", file,
+                            image->name);
+        }
+    }
+    return 0;
 }
 
 static int predict(struct evaluate *s, struct uda_err *err)
@@ -159,7 +188,7 @@ int uda_stage_evaluate(struct uda_stage_context *context, struct uda_err *err)
     struct evaluate s = {.context = context};
     int rc = uda_setup_dataset(&s.dataset, context, context->stage->spec->data[0], 0, false, err);
     if (rc == 0) {
-        rc = predict(&s, err);
+        rc = context->stage->labels >= 0 ? take_labels(&s, err) : predict(&s, err);
     }
     if (rc == 0) {
         rc = measure(&s, err);

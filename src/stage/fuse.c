@@ -60,7 +60,8 @@ static int fuse(struct fuse *s, struct uda_err *err)
     const struct uda_manifest_stage *spec = c->stage->spec;
     const struct uda_fusion_rule rule = {.score = spec->label_score,
                                          .min_area_px = spec->label_min_area,
-                                         .min_left = spec->label_overlap};
+                                         .min_left = spec->label_overlap,
+                                         .plain = spec->fuse_rule == UDA_FUSE_PLAIN};
     UDA_TRY(load_inputs(s, err));
     uda_detections_init(&s->fused, c->arena);
     UDA_TRY(uda_fuse(&s->fused, s->input, c->stage->input_count, &rule, err));

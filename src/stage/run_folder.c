@@ -194,12 +194,32 @@ enum uda_plan_status uda_run_folder_look(int64_t *step, const char *run_dir,
     return status;
 }
 
+/* A label set goes with the folder of its stage: the first move, so that a power cut between the two
+ * leaves a stage that is still seen to be stale. */
+static int move_labels(const char *run_dir, const struct uda_plan_stage *stage, const char *dir,
+                       struct uda_arena *arena, struct uda_err *err)
+{
+    if (stage->label_file == NULL) {
+        return 0;
+    }
+    const char *from = uda_fs_join(arena, run_dir, stage->label_file);
+    const char *to = uda_fs_join(arena, dir, "labels.h5");
+    if (from == NULL || to == NULL) {
+        return uda_fail(err, UDA_NOMEM, "run folder: out of memory");
+    }
+    if (uda_fs_exists(from) && rename(from, to) != 0) {
+        return uda_fail_errno(err, "cannot move '%s' to '%s'", from, to);
+    }
+    return 0;
+}
+
 int uda_run_folder_set_aside(const char *run_dir, const struct uda_plan_stage *stage,
                              struct uda_err *err)
 {
     struct uda_arena arena = {0};
     const char *dir = uda_fs_join(&arena, run_dir, stage->dir);
-    int rc = dir == NULL ? uda_fail(err, UDA_NOMEM, "run folder: out of memory") : 0;
+    int rc = dir == NULL ? uda_fail(err, UDA_NOMEM, "run folder: out of memory")
+                         : move_labels(run_dir, stage, dir, &arena, err);
     for (int n = 1; rc == 0; n++) {
         const char *aside = uda_arena_printf(&arena, "%s.old-%d", dir, n);
         if (aside == NULL) {

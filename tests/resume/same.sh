@@ -39,6 +39,14 @@ run stopped 75 --stop-after-step 13
 run stopped 0
 same stopped
 
+# Labelling goes on behind the part that was finished.
+run parts 75 --until source
+run parts 75 --only label --stop-after-step 4
+ls "$work"/parts/stages/label.*/part-*-000000000-000000004.h5 >/dev/null 2>&1 ||
+    { echo "parts: no part was kept"; failed=1; }
+run parts 0
+same parts
+
 run timed 75 --max-time 0.2s
 for i in 1 2 3 4 5 6 7 8; do
     "$program" run "$manifest" --run "$work/timed" --max-time 0.5s 2>>"$work/timed.log" && break || [ $? = 75 ] ||
