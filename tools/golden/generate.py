@@ -28,6 +28,7 @@ from pycocotools import mask as mask_utils
 
 LR, BACKBONE_FACTOR, WEIGHT_DECAY, CLIP = 1e-3, 0.1, 0.05, 0.01
 PREDICTIONS = 16  # UDA_PREDICTIONS
+GRID_SAMPLE = torch.nn.functional.grid_sample
 
 
 def build(c):
@@ -54,11 +55,12 @@ class Oracle:
 
     def __init__(self, c):
         self.c, self.seed = c, c['seed']
+        self.margin = {'mask': np.inf, 'topk': np.inf, 'kink': np.inf}
+        self.watch()
         self.model = build(c)
         self.registry = names.registry(c)
         self.parameters = dict(self.model.named_parameters())
         self.fill()
-        self.margin = {'mask': np.inf, 'topk': np.inf}
         self.step, self.prediction, self.image = 0, 0, 0
         self.matched = {}
         self.patch()
@@ -85,6 +87,27 @@ class Oracle:
 
     def gather(self, index, what):
         return np.concatenate([what(p).detach().numpy() for p, _ in self.pieces(index)], 0)
+
+    def watch(self):
+        """Distances to the kinks of the gradient: zeros of ReLU inputs, cell borders of the deformable attention."""
+        def keep(distance):
+            self.margin['kink'] = min(self.margin['kink'], float(distance))
+
+        def relu(x, *args, **kw):
+            d = x.detach()
+            keep(d.abs().min() / d.pow(2).mean().sqrt())
+            return torch.relu(x)
+
+        def sampling(value, grid, **kw):
+            if grid.requires_grad:
+                size = torch.tensor([value.shape[-1], value.shape[-2]], dtype=grid.dtype)
+                u = (grid.detach() + 1) * size / 2 - 0.5
+                inside = ((u > -1.001) & (u < size + 0.001)).all(-1)
+                keep((u - u.round()).abs()[inside].min())
+            return GRID_SAMPLE(value, grid, **kw)
+
+        torch.nn.functional.relu = relu
+        torch.nn.functional.grid_sample = sampling
 
     # ---- draws ----
 
