@@ -307,7 +307,31 @@ int UDA_CPU(groupnorm_fwd)(struct uda_stream *stream, struct uda_groupnorm_args 
     return 0;
 }
 
-/* Per channel: sums of dy and dy x over tokens where the output is not cut by the ReLU. */
+/* dy where x c0 + c1 > floor, the output not being cut by the ReLU, else 0. */
+static UDA_ALWAYS_INLINE vf passed(vf x, vf dy, vf c0, vf c1, float floor)
+{
+    return (vf)((vi)dy & (x * c0 + c1 > floor));
+}
+
+/* One token: sum += d and product += d xhat; d: the dy that passes, xhat = x r + m. */
+static void token_sums(float *sum, float *product, const float *x, const float *dy, const float *c0,
+                       const float *c1, const float *r, const float *m, float floor, int64_t C)
+{
+    int64_t c = 0;
+    for (; c + UDA_LANES <= C; c += UDA_LANES) {
+        vf v = vf_load(x + c);
+        vf d = passed(v, vf_load(dy + c), vf_load(c0 + c), vf_load(c1 + c), floor);
+        vf_store(sum + c, vf_load(sum + c) + d);
+        vf_store(product + c, vf_load(product + c) + d * (v * vf_load(r + c) + vf_load(m + c)));
+    }
+    for (; c < C; c++) {
+        float d = x[c] * c0[c] + c1[c] > floor ? dy[c] : 0.0f;
+        sum[c] += d;
+        product[c] += d * (x[c] * r[c] + m[c]);
+    }
+}
+
+/* Per channel: sums of dy and dy xhat over the tokens of a chunk. */
 static void group_slopes(void *args, int64_t i)
 {
     const struct group_job *job = args;
@@ -315,18 +339,14 @@ static void group_slopes(void *args, int64_t i)
     int64_t C = a->C, n = i / job->chunks, first = i % job->chunks * TOKENS;
     int64_t last = min_i64(first + TOKENS, a->T);
     const float *c0 = job->coefficients + n * 5 * C, *c1 = c0 + C;
-    /* Reads xhat = x r + m: c3 and c4 serve as r and m until group_join fills them. */
+    /* c3 and c4 serve as r and m until group_join fills them. */
     const float *r = c0 + 3 * C, *m = c0 + 4 * C;
     float floor = a->relu ? 0.0f : -INFINITY;
-    float *UDA_RESTRICT sum = job->partial + i * 2 * C, *UDA_RESTRICT product = sum + C;
+    float *sum = job->partial + i * 2 * C;
     memset(sum, 0, (size_t)(2 * C) * sizeof *sum);
     for (int64_t t = first; t < last; t++) {
-        const float *x = a->x + (n * a->T + t) * C, *dy = a->dy + (n * a->T + t) * C;
-        for (int64_t c = 0; c < C; c++) {
-            float d = x[c] * c0[c] + c1[c] > floor ? dy[c] : 0.0f;
-            sum[c] += d;
-            product[c] += d * (x[c] * r[c] + m[c]);
-        }
+        int64_t at = (n * a->T + t) * C;
+        token_sums(sum, sum + C, a->x + at, a->dy + at, c0, c1, r, m, floor, C);
     }
 }
 
@@ -356,25 +376,39 @@ static void group_join(void *args, int64_t i)
     }
 }
 
+/* dx (+)= d c2 + x c3 + c4 of one token; c: the five coefficients [5, C]. */
+static UDA_ALWAYS_INLINE void token_dx(float *dx, bool add, const float *x, const float *dy,
+                                       const float *c, float floor, int64_t C)
+{
+    const float *c0 = c, *c1 = c0 + C, *c2 = c1 + C, *c3 = c2 + C, *c4 = c3 + C;
+    int64_t k = 0;
+    for (; k + UDA_LANES <= C; k += UDA_LANES) {
+        vf v = vf_load(x + k);
+        vf d = passed(v, vf_load(dy + k), vf_load(c0 + k), vf_load(c1 + k), floor);
+        vf g = d * vf_load(c2 + k) + (v * vf_load(c3 + k) + vf_load(c4 + k));
+        vf_store(dx + k, add ? vf_load(dx + k) + g : g);
+    }
+    for (; k < C; k++) {
+        float d = x[k] * c0[k] + c1[k] > floor ? dy[k] : 0.0f;
+        float g = d * c2[k] + (x[k] * c3[k] + c4[k]);
+        dx[k] = add ? dx[k] + g : g;
+    }
+}
+
 static void group_dx(void *args, int64_t i)
 {
     const struct group_job *job = args;
     const struct uda_groupnorm_args *a = job->a;
     int64_t C = a->C, n = i / job->chunks, first = i % job->chunks * TOKENS;
     int64_t last = min_i64(first + TOKENS, a->T);
-    const float *c0 = job->coefficients + n * 5 * C, *c1 = c0 + C, *c2 = c1 + C, *c3 = c2 + C,
-                *c4 = c3 + C;
+    const float *c = job->coefficients + n * 5 * C;
     float floor = a->relu ? 0.0f : -INFINITY;
     for (int64_t t = first; t < last; t++) {
-        const float *x = a->x + (n * a->T + t) * C, *dy = a->dy + (n * a->T + t) * C;
-        float *UDA_RESTRICT dx = a->dx + (n * a->T + t) * C;
-        float keep = a->add_dx ? 1.0f : 0.0f;
-        if (!a->add_dx) {
-            memset(dx, 0, (size_t)C * sizeof *dx);
-        }
-        for (int64_t c = 0; c < C; c++) {
-            float d = x[c] * c0[c] + c1[c] > floor ? dy[c] : 0.0f;
-            dx[c] = keep * dx[c] + (d * c2[c] + (x[c] * c3[c] + c4[c]));
+        int64_t at = (n * a->T + t) * C;
+        if (a->add_dx) {
+            token_dx(a->dx + at, true, a->x + at, a->dy + at, c, floor, C);
+        } else {
+            token_dx(a->dx + at, false, a->x + at, a->dy + at, c, floor, C);
         }
     }
 }
