@@ -18,7 +18,7 @@ struct uda_add_args {
 /*
  * One value in, one out, count of them. Derivatives read the input x of the forward.
  * gelu: y = x Phi(x), dx (+)= dy (Phi(x) + x phi(x)); Phi the normal distribution, absolute error
- * of Phi below 1.5e-7. relu: y = max(x, 0), dx (+)= x > 0 ? dy : 0.
+ * of Phi below 2e-7. relu: y = max(x, 0), dx (+)= x > 0 ? dy : 0.
  */
 struct uda_unary_args {
     struct uda_workspace ws;

@@ -1,13 +1,15 @@
 #include "kernels/cpu/smallmm.h"
-#include "kernels/cpu/vmath.h"
+#include "kernels/cpu/vrows.h"
 #include "kernels/window_geometry.h"
 
 #include <math.h>
 
 /* Tasks a call is cut into, at least if there is that much to do. */
 #define TASKS 64
-/* Most query rows whose logits are held at a time. */
+/* Most query rows whose logits are held at a time: whole vectors of rows. */
 #define ROWS 64
+/* Most heads of a window that one task does one after the other. */
+#define HEADS 4
 /* Logit of padding columns: no exponential comes out of it. */
 #define NEVER (-1e30f)
 #define OTHER_REGION (-100.0f)
@@ -15,29 +17,40 @@
 /* Sizes, and the scratch of one task: buffers of whole vectors, the rest of each row zero. */
 struct plan {
     const struct uda_window_attention_args *a;
-    int64_t n, d, dp, ld;              /* tokens and channels of a window's head; both as row strides */
+    int64_t n, d, dp, ld; /* tokens and channels of a window's head; d and n as row strides */
     int64_t block;                     /* query rows at a time */
     int64_t Hp, Wp, across, windows;   /* padded map; windows in a row and of an image */
-    int64_t chunks, per_chunk, stride; /* windows of all images in chunks; floats of a task's scratch */
+    int64_t group, groups;             /* heads of a task */
+    int64_t chunks, per_chunk, stride; /* windows of all images in chunks; a task's scratch */
     float scale;
     float *bias;    /* [heads, n, ld] */
-    float *scratch; /* [chunks * heads, stride] */
+    float *scratch; /* [chunks * groups, stride] */
 };
 
 struct scratch {
-    float *q, *k, *v;    /* [n, dp] each; v holds dy in backward */
-    float *kt, *vt;      /* [d, ld] */
-    float *s, *ds;       /* [block, ld] */
-    float *o;            /* [block, dp]: output rows, or dq */
-    float *dk, *dv;      /* [n, dp] */
-    float *ds_sum;       /* [n, ld] */
-    float *bias_sum;     /* [2, dp]: of dk and dv over padded tokens */
-    float *region;       /* [ld] */
-    int64_t *token;      /* [n]: on the map, or -1 */
+    float *q, *k, *v;  /* [ld, dp] each; v holds dy in backward */
+    float *kt, *vt;    /* [dp, ld] */
+    float *s, *ds;     /* [block, ld] */
+    float *o;          /* [block, dp]: output rows, or dq */
+    float *dk, *dv;    /* [n, dp] */
+    float *ds_sum;     /* [group, n, ld] */
+    float *bias_sum;   /* [group, 2, dp]: of dk and dv over padded tokens */
+    float *region;     /* [ld] */
+    int64_t *token;    /* [n]: on the map, or -1 */
 };
 
 /* Floats rounded up to whole cache lines. */
 static int64_t lines(int64_t floats) { return ceil_div(floats, 16) * 16; }
+
+/* The largest divisor of the heads that is at most HEADS. */
+static int64_t heads_together(int64_t heads)
+{
+    int64_t group = HEADS;
+    while (heads % group != 0) {
+        group--;
+    }
+    return group;
+}
 
 static void plan_init(struct plan *p, const struct uda_window_attention_args *a, bool backward)
 {
@@ -50,22 +63,23 @@ static void plan_init(struct plan *p, const struct uda_window_attention_args *a,
     p->Wp = uda_window_padded(a->W, a->window);
     p->across = p->Wp / a->window;
     p->windows = p->Hp / a->window * p->across;
+    p->group = heads_together(a->heads);
+    p->groups = a->heads / p->group;
     int64_t all = a->N * p->windows;
-    p->per_chunk = ceil_div(all, max_i64(min_i64(TASKS / a->heads, all), 1));
+    p->per_chunk = ceil_div(all, max_i64(min_i64(TASKS / p->groups, all), 1));
     p->chunks = ceil_div(all, p->per_chunk);
-    p->stride = lines(2 * n) + 3 * lines(n * p->dp) + lines(p->block * p->dp) + lines(d * p->ld) +
-                lines(p->block * p->ld) + lines(p->ld);
+    p->stride = lines(2 * n) + 3 * lines(p->ld * p->dp) + lines(p->block * p->dp) +
+                lines(p->dp * p->ld) + lines(p->block * p->ld) + lines(p->ld);
     if (backward) {
-        p->stride += 2 * lines(n * p->dp) + lines(d * p->ld) + lines(p->block * p->ld) +
-                     lines(n * p->ld) + lines(2 * p->dp);
+        p->stride += 2 * lines(n * p->dp) + lines(p->dp * p->ld) + lines(p->block * p->ld) +
+                     lines(p->group * n * p->ld) + lines(p->group * 2 * p->dp);
     }
 }
 
 static size_t plan_bytes(const struct plan *p)
 {
-    int64_t tasks = p->chunks * p->a->heads;
-    return (size_t)(lines(p->a->heads * p->n * p->ld) + tasks * p->stride) *
-           sizeof(float);
+    int64_t tasks = p->chunks * p->groups;
+    return (size_t)(lines(p->a->heads * p->n * p->ld) + tasks * p->stride) * sizeof(float);
 }
 
 static float *cut(float **rest, int64_t floats)
@@ -78,22 +92,22 @@ static float *cut(float **rest, int64_t floats)
 static struct scratch scratch_of(const struct plan *p, int64_t task, bool backward)
 {
     float *rest = p->scratch + task * p->stride;
-    int64_t tokens = p->n * p->dp;
+    int64_t padded = p->ld * p->dp, tokens = p->n * p->dp;
     struct scratch s = {.token = (int64_t *)(void *)cut(&rest, 2 * p->n)};
-    s.q = cut(&rest, tokens);
-    s.k = cut(&rest, tokens);
-    s.v = cut(&rest, tokens);
+    s.q = cut(&rest, padded);
+    s.k = cut(&rest, padded);
+    s.v = cut(&rest, padded);
     s.o = cut(&rest, p->block * p->dp);
-    s.kt = cut(&rest, p->d * p->ld);
+    s.kt = cut(&rest, padded);
     s.s = cut(&rest, p->block * p->ld);
     s.region = cut(&rest, p->ld);
     if (backward) {
         s.dk = cut(&rest, tokens);
         s.dv = cut(&rest, tokens);
-        s.vt = cut(&rest, p->d * p->ld);
+        s.vt = cut(&rest, padded);
         s.ds = cut(&rest, p->block * p->ld);
-        s.ds_sum = cut(&rest, p->n * p->ld);
-        s.bias_sum = cut(&rest, 2 * p->dp);
+        s.ds_sum = cut(&rest, p->group * p->n * p->ld);
+        s.bias_sum = cut(&rest, p->group * 2 * p->dp);
     }
     return s;
 }
@@ -162,14 +176,21 @@ static void gather(const struct plan *p, const struct scratch *s, float *to, con
     }
 }
 
-/* to [d, ld] = from [n, dp] transposed. */
-static void transpose(const struct plan *p, float *UDA_RESTRICT to, const float *from)
+/* to [dp, ld] = from [ld, dp] transposed. */
+static void transpose(const struct plan *p, float *to, const float *from)
 {
-    for (int64_t i = 0; i < p->n; i++) {
-        for (int64_t c = 0; c < p->d; c++) {
-            to[c * p->ld + i] = from[i * p->dp + c];
+    for (int64_t i = 0; i < p->ld; i += UDA_LANES) {
+        for (int64_t c = 0; c < p->dp; c += UDA_LANES) {
+            vf_transpose(to + c * p->ld + i, p->ld, from + i * p->dp + c, p->dp);
         }
     }
+}
+
+/* Clears what follows `rows` vectors up to a whole number of UDA_LANES of them. */
+static void fill_rows(float *vectors, int64_t rows)
+{
+    int64_t all = ceil_div(rows, UDA_LANES) * UDA_LANES;
+    memset(vectors + rows * UDA_LANES, 0, (size_t)((all - rows) * UDA_LANES) * sizeof *vectors);
 }
 
 /* Logit with bias, and -100 where regions differ. */
@@ -183,53 +204,75 @@ static UDA_ALWAYS_INLINE vf logit(const float *s, const float *bias, const float
     return x;
 }
 
-/* Rows of logits into exponentials; their sums' inverses and logarithms. */
-static UDA_ALWAYS_INLINE void softmax_rows(const struct plan *p, struct scratch *s, const float *bias,
-                                           int64_t first, int64_t rows, bool masked, float *inverse,
-                                           float *log_sums)
+/* Logits of a block with bias and mask, in place; the largest of each row. */
+static UDA_ALWAYS_INLINE void add_bias(const struct plan *p, struct scratch *s, const float *bias,
+                                       int64_t first, int64_t rows, bool masked, float *largest)
 {
+    float most[ROWS * UDA_LANES] UDA_ALIGNED(64);
     for (int64_t i = 0; i < rows; i++) {
         float *row = s->s + i * p->ld;
         const float *b = bias + (first + i) * p->ld;
         float own = s->region[first + i];
-        vf most = vf_set(NEVER), sum = vf_set(0.0f);
+        vf top = vf_set(NEVER);
         for (int64_t j = 0; j < p->ld; j += UDA_LANES) {
             vf x = logit(row + j, b + j, s->region + j, own, masked);
             vf_store(row + j, x);
-            most = vf_max(most, x);
+            top = vf_max(top, x);
         }
-        float top = vf_largest(most);
-        for (int64_t j = 0; j < p->ld; j += UDA_LANES) {
-            vf e = vf_exp(vf_load(row + j) - top);
-            vf_store(row + j, e);
-            sum += e;
-        }
-        float total = vf_sum(sum);
-        inverse[i] = 1.0f / total;
-        log_sums[first + i] = top + f_log(total);
+        vf_store(most + i * UDA_LANES, top);
+    }
+    fill_rows(most, rows);
+    for (int64_t i = 0; i < rows; i += UDA_LANES) {
+        vf_store(largest + i, vf_rows_max(most + i * UDA_LANES, UDA_LANES));
     }
 }
 
-static void forward_window(const struct plan *p, struct scratch *s, int64_t w, int64_t head)
+/* Logits less their largest into exponentials; the inverses and logarithms of the rows' sums. */
+static void exponentials(const struct plan *p, struct scratch *s, int64_t rows,
+                         const float *largest, float *inverse, float *log_sums)
+{
+    float sums[ROWS * UDA_LANES] UDA_ALIGNED(64), logs[ROWS] UDA_ALIGNED(64);
+    for (int64_t i = 0; i < rows; i++) {
+        float *row = s->s + i * p->ld, top = largest[i];
+        vf sum = vf_set(0.0f);
+        for (int64_t j = 0; j < p->ld; j += UDA_LANES) {
+            vf e = vf_exp_low(vf_load(row + j) - top);
+            vf_store(row + j, e);
+            sum += e;
+        }
+        vf_store(sums + i * UDA_LANES, sum);
+    }
+    fill_rows(sums, rows);
+    for (int64_t i = 0; i < rows; i += UDA_LANES) {
+        vf total = vf_rows_sum(sums + i * UDA_LANES, UDA_LANES);
+        vf_store(inverse + i, 1.0f / total);
+        vf_store(logs + i, vf_load(largest + i) + vf_log(total));
+    }
+    memcpy(log_sums, logs, (size_t)rows * sizeof *logs);
+}
+
+static void forward_head(const struct plan *p, struct scratch *s, int64_t w, int64_t head,
+                         bool masked)
 {
     const struct uda_window_attention_args *a = p->a;
-    bool masked = locate(p, s, w);
     const float *bias = p->bias + head * p->n * p->ld;
-    int64_t first = head * p->d, vectors = ceil_div(p->d, UDA_LANES);
+    int64_t first = head * p->d, vectors = p->dp / UDA_LANES;
     gather(p, s, s->q, a->qkv, 3 * a->D, first, a->qkv_bias, p->scale);
     gather(p, s, s->k, a->qkv, 3 * a->D, a->D + first, a->qkv_bias, 1.0f);
     gather(p, s, s->v, a->qkv, 3 * a->D, 2 * a->D + first, a->qkv_bias, 1.0f);
     transpose(p, s->kt, s->k);
-    float inverse[ROWS], *log_sums = a->log_sums + (w * a->heads + head) * p->n;
+    float largest[ROWS] UDA_ALIGNED(64), inverse[ROWS] UDA_ALIGNED(64);
+    float *log_sums = a->log_sums + (w * a->heads + head) * p->n;
     for (int64_t i0 = 0; i0 < p->n; i0 += p->block) {
         int64_t rows = min_i64(p->block, p->n - i0);
         smm(rows, p->ld / UDA_LANES, p->d, s->q + i0 * p->dp, p->dp, 1, s->kt, p->ld, false, s->s,
             p->ld);
         if (masked) {
-            softmax_rows(p, s, bias, i0, rows, true, inverse, log_sums);
+            add_bias(p, s, bias, i0, rows, true, largest);
         } else {
-            softmax_rows(p, s, bias, i0, rows, false, inverse, log_sums);
+            add_bias(p, s, bias, i0, rows, false, largest);
         }
+        exponentials(p, s, rows, largest, inverse, log_sums + i0);
         smm(rows, vectors, p->n, s->s, p->ld, 1, s->v, p->dp, false, s->o, p->dp);
         for (int64_t i = 0; i < rows; i++) {
             if (s->token[i0 + i] >= 0) {
@@ -240,15 +283,19 @@ static void forward_window(const struct plan *p, struct scratch *s, int64_t w, i
     }
 }
 
+/* Task: the windows of a chunk, of each a group of heads: their channels lie side by side. */
 static void forward_task(void *args, int64_t i)
 {
     const struct plan *p = args;
-    int64_t chunk = i / p->a->heads, head = i % p->a->heads;
+    int64_t chunk = i / p->groups, head = i % p->groups * p->group;
     int64_t last = min_i64((chunk + 1) * p->per_chunk, p->a->N * p->windows);
     memset(p->scratch + i * p->stride, 0, (size_t)p->stride * sizeof *p->scratch);
     struct scratch s = scratch_of(p, i, false);
     for (int64_t w = chunk * p->per_chunk; w < last; w++) {
-        forward_window(p, &s, w, head);
+        bool masked = locate(p, &s, w);
+        for (int64_t k = 0; k < p->group; k++) {
+            forward_head(p, &s, w, head + k, masked);
+        }
     }
 }
 
@@ -271,35 +318,45 @@ int UDA_CPU(window_attention_fwd)(struct uda_stream *stream, struct uda_window_a
 {
     struct plan p;
     if (plan_begin(&p, stream, a, false)) {
-        uda_team_run(stream->team, p.chunks * a->heads, forward_task, &p);
+        uda_team_run(stream->team, p.chunks * p.groups, forward_task, &p);
     }
     return 0;
 }
 
 /* ---- backward ---- */
 
-/*
- * s: logits into probabilities P; ds: dP into dS = P (dP - sum_j P dP), which is added to ds_sum.
- */
-static UDA_ALWAYS_INLINE void softmax_back(const struct plan *p, struct scratch *s,
-                                           const float *bias, int64_t first, int64_t rows,
-                                           bool masked, const float *log_sums)
+/* s: logits into probabilities P; the sums of P dP of each row, dP in ds. */
+static UDA_ALWAYS_INLINE void probabilities(const struct plan *p, struct scratch *s,
+                                            const float *bias, int64_t first, int64_t rows,
+                                            bool masked, const float *log_sums, float *delta)
 {
+    float products[ROWS * UDA_LANES] UDA_ALIGNED(64);
     for (int64_t i = 0; i < rows; i++) {
-        float *row = s->s + i * p->ld, *ds = s->ds + i * p->ld;
-        float *sum = s->ds_sum + (first + i) * p->ld;
-        const float *b = bias + (first + i) * p->ld;
+        float *row = s->s + i * p->ld;
+        const float *ds = s->ds + i * p->ld, *b = bias + (first + i) * p->ld;
         float own = s->region[first + i], log_sum = log_sums[first + i];
         vf product = vf_set(0.0f);
         for (int64_t j = 0; j < p->ld; j += UDA_LANES) {
-            vf e = vf_exp(logit(row + j, b + j, s->region + j, own, masked) - log_sum);
+            vf e = vf_exp_low(logit(row + j, b + j, s->region + j, own, masked) - log_sum);
             vf_store(row + j, e);
             product += e * vf_load(ds + j);
         }
-        float delta = vf_sum(product);
-        for (int64_t j = 0; j < p->ld; j += UDA_LANES) {
-            vf d = vf_load(row + j) * (vf_load(ds + j) - delta);
-            vf_store(ds + j, d);
+        vf_store(products + i * UDA_LANES, product);
+    }
+    fill_rows(products, rows);
+    for (int64_t i = 0; i < rows; i += UDA_LANES) {
+        vf_store(delta + i, vf_rows_sum(products + i * UDA_LANES, UDA_LANES));
+    }
+}
+
+/* ds: dP into dS = P (dP - delta), which is added to sum, the block's rows of ds_sum. */
+static void softmax_back(const struct plan *p, struct scratch *s, int64_t rows, const float *delta,
+                         float *UDA_RESTRICT sum)
+{
+    for (int64_t i = 0; i < rows; i++) {
+        for (int64_t j = i * p->ld; j < (i + 1) * p->ld; j += UDA_LANES) {
+            vf d = vf_load(s->s + j) * (vf_load(s->ds + j) - delta[i]);
+            vf_store(s->ds + j, d);
             vf_store(sum + j, vf_load(sum + j) + d);
         }
     }
@@ -345,13 +402,16 @@ static void backward_gather(const struct plan *p, struct scratch *s, int64_t fir
     gather(p, s, s->q, a->qkv, 3 * a->D, first, a->qkv_bias, p->scale);
 }
 
-static void backward_window(const struct plan *p, struct scratch *s, int64_t w, int64_t head)
+/* k: the head's number in its group. */
+static void backward_head(const struct plan *p, struct scratch *s, int64_t w, int64_t head,
+                          int64_t k, bool masked)
 {
     const struct uda_window_attention_args *a = p->a;
-    bool masked = locate(p, s, w);
     const float *bias = p->bias + head * p->n * p->ld;
     const float *log_sums = a->saved_log_sums + (w * a->heads + head) * p->n;
-    int64_t first = head * p->d, vd = ceil_div(p->d, UDA_LANES), vn = p->ld / UDA_LANES;
+    float *ds_sum = s->ds_sum + k * p->n * p->ld, *bias_sum = s->bias_sum + k * 2 * p->dp;
+    float delta[ROWS] UDA_ALIGNED(64);
+    int64_t first = head * p->d, vd = p->dp / UDA_LANES, vn = p->ld / UDA_LANES;
     backward_gather(p, s, first);
     for (int64_t i0 = 0; i0 < p->n; i0 += p->block) {
         int64_t rows = min_i64(p->block, p->n - i0);
@@ -359,29 +419,43 @@ static void backward_window(const struct plan *p, struct scratch *s, int64_t w, 
         smm(rows, vn, p->d, q, p->dp, 1, s->kt, p->ld, false, s->s, p->ld);
         smm(rows, vn, p->d, dy, p->dp, 1, s->vt, p->ld, false, s->ds, p->ld);
         if (masked) {
-            softmax_back(p, s, bias, i0, rows, true, log_sums);
+            probabilities(p, s, bias, i0, rows, true, log_sums, delta);
         } else {
-            softmax_back(p, s, bias, i0, rows, false, log_sums);
+            probabilities(p, s, bias, i0, rows, false, log_sums, delta);
         }
+        softmax_back(p, s, rows, delta, ds_sum + i0 * p->ld);
         smm(p->n, vd, rows, s->s, 1, p->ld, dy, p->dp, i0 > 0, s->dv, p->dp);
         smm(p->n, vd, rows, s->ds, 1, p->ld, q, p->dp, i0 > 0, s->dk, p->dp);
         smm(rows, vd, p->n, s->ds, p->ld, 1, s->k, p->dp, false, s->o, p->dp);
         scatter(p, s, s->o, i0, rows, first, p->scale, NULL);
     }
-    scatter(p, s, s->dk, 0, p->n, a->D + first, 1.0f, s->bias_sum);
-    scatter(p, s, s->dv, 0, p->n, 2 * a->D + first, 1.0f, s->bias_sum + p->dp);
+    scatter(p, s, s->dk, 0, p->n, a->D + first, 1.0f, bias_sum);
+    scatter(p, s, s->dv, 0, p->n, 2 * a->D + first, 1.0f, bias_sum + p->dp);
 }
 
 static void backward_task(void *args, int64_t i)
 {
     const struct plan *p = args;
-    int64_t chunk = i / p->a->heads, head = i % p->a->heads;
+    int64_t chunk = i / p->groups, head = i % p->groups * p->group;
     int64_t last = min_i64((chunk + 1) * p->per_chunk, p->a->N * p->windows);
     memset(p->scratch + i * p->stride, 0, (size_t)p->stride * sizeof *p->scratch);
     struct scratch s = scratch_of(p, i, true);
     for (int64_t w = chunk * p->per_chunk; w < last; w++) {
-        backward_window(p, &s, w, head);
+        bool masked = locate(p, &s, w);
+        for (int64_t k = 0; k < p->group; k++) {
+            backward_head(p, &s, w, head + k, k, masked);
+        }
     }
+}
+
+/* ds_sum and bias_sum of a chunk for one head. */
+static struct scratch sums_of(const struct plan *p, int64_t chunk, int64_t head)
+{
+    int64_t k = head % p->group;
+    struct scratch s = scratch_of(p, chunk * p->groups + head / p->group, true);
+    s.ds_sum += k * p->n * p->ld;
+    s.bias_sum += k * 2 * p->dp;
+    return s;
 }
 
 /* dtable of one head: sums over the chunks in order, then over the pairs of tokens that share a row
@@ -393,9 +467,9 @@ static void join_table(const struct plan *p, int64_t head)
     for (int64_t row = 0; row < side * side && !a->add_dtable; row++) {
         a->dtable[row * a->heads + head] = 0.0f;
     }
-    float *total = scratch_of(p, head, true).ds_sum;
+    float *total = sums_of(p, 0, head).ds_sum;
     for (int64_t chunk = 1; chunk < p->chunks; chunk++) {
-        const float *part = scratch_of(p, chunk * a->heads + head, true).ds_sum;
+        const float *part = sums_of(p, chunk, head).ds_sum;
         for (int64_t i = 0; i < p->n * p->ld; i++) {
             total[i] += part[i];
         }
@@ -417,7 +491,7 @@ static void join_bias(const struct plan *p, int64_t head)
             memset(to, 0, (size_t)p->d * sizeof *to);
         }
         for (int64_t chunk = 0; chunk < p->chunks && part > 0; chunk++) {
-            const float *sum = scratch_of(p, chunk * a->heads + head, true).bias_sum;
+            const float *sum = sums_of(p, chunk, head).bias_sum;
             put(to, sum + (part - 1) * p->dp, p->d, 1.0f, true);
         }
     }
@@ -438,7 +512,7 @@ int UDA_CPU(window_attention_bwd)(struct uda_stream *stream, struct uda_window_a
 {
     struct plan p;
     if (plan_begin(&p, stream, a, true)) {
-        uda_team_run(stream->team, p.chunks * a->heads, backward_task, &p);
+        uda_team_run(stream->team, p.chunks * p.groups, backward_task, &p);
         uda_team_run(stream->team, a->heads, join_head, &p);
     }
     return 0;
