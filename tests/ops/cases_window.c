@@ -98,7 +98,8 @@ static const struct window one = {1, 1, 1, 1, 1, 1, 0}, tiny = {1, 4, 4, 1, 8, 2
                            odd = {2, 5, 7, 2, 5, 3, 1}, w7_map = {1, 7, 7, 1, 32, 7, 0},
                            w7_map_shift = {1, 7, 7, 1, 8, 7, 3}, w7_pad = {2, 8, 9, 2, 8, 7, 3},
                            w7_wide = {1, 7, 10, 1, 32, 7, 3}, w12 = {1, 5, 13, 1, 16, 12, 6},
-                           small_map = {1, 3, 2, 2, 8, 4, 2};
+                           small_map = {1, 3, 2, 2, 8, 4, 2},
+                           many = {1, 21, 17, 8, 2, 2, 1};
 
 /*
  * Scale: logits are sums of d <= 32 products (sqrt(d) < 6), of size up to 5, and go through exp: 5
@@ -124,5 +125,7 @@ const struct op_case window_cases[] = {
      run_window, ref_window, &w12, 45},
     {"window 4 on a smaller map 3x2, shifted", 3, {{4, {1, 3, 2, 48}}, {1, {48}}, {2, {49, 2}}},
      run_window, ref_window, &small_map, 8},
+    {"window 2 on 21x17, many windows, 8 heads", 3,
+     {{4, {1, 21, 17, 48}}, {1, {48}}, {2, {9, 8}}}, run_window, ref_window, &many, 30},
 };
 const int64_t window_case_count = UDA_LEN(window_cases);
