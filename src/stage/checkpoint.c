@@ -54,7 +54,10 @@ static int put_list(struct uda_store_writer *w, const struct uda_checkpoint *c, 
     UDA_TRY(uda_weights_put(w, "params", c->params, c->values, err));
     UDA_TRY(uda_weights_put(w, "adam_m", c->params, c->adam_m, err));
     UDA_TRY(uda_weights_put(w, "adam_v", c->params, c->adam_v, err));
-    return c->teacher == NULL ? 0 : uda_weights_put(w, "teacher", c->params, c->teacher, err);
+    if (c->teacher != NULL) {
+        UDA_TRY(uda_weights_put(w, "teacher", c->params, c->teacher, err));
+    }
+    return c->save_more == NULL ? 0 : c->save_more(c->self, w, err);
 }
 
 static int get_list(struct uda_checkpoint *c, const struct uda_store *s, struct uda_err *err)
@@ -66,7 +69,10 @@ static int get_list(struct uda_checkpoint *c, const struct uda_store *s, struct 
     UDA_TRY(uda_weights_get(c->values, s, "params", c->params, err));
     UDA_TRY(uda_weights_get(c->adam_m, s, "adam_m", c->params, err));
     UDA_TRY(uda_weights_get(c->adam_v, s, "adam_v", c->params, err));
-    return c->teacher == NULL ? 0 : uda_weights_get(c->teacher, s, "teacher", c->params, err);
+    if (c->teacher != NULL) {
+        UDA_TRY(uda_weights_get(c->teacher, s, "teacher", c->params, err));
+    }
+    return c->load_more == NULL ? 0 : c->load_more(c->self, s, err);
 }
 
 /* ---- files ---- */

@@ -8,11 +8,12 @@
 #ifndef UDA_STAGE_CHECKPOINT_H
 #define UDA_STAGE_CHECKPOINT_H
 
+#include "io/store.h"
 #include "src/base/hash.h"
 #include "src/nn/param.h"
 
 /* Sums of the figures that the next row of metrics.jsonl averages. */
-#define UDA_FIGURES 6
+#define UDA_FIGURES 10
 
 struct uda_checkpoint {
     int64_t step;                     /* steps done */
@@ -23,6 +24,10 @@ struct uda_checkpoint {
     int64_t figure_count;
     int64_t metrics_bytes;            /* length of the stage's metrics.jsonl */
     char fingerprint[UDA_DIGEST_TEXT_BYTES];
+    /* What the kind of stage adds (the rare-class pool): written and read with `self`; NULL: nothing. */
+    int (*save_more)(void *self, struct uda_store_writer *writer, struct uda_err *err);
+    int (*load_more)(void *self, const struct uda_store *store, struct uda_err *err);
+    void *self;
     char made_with[160];              /* kernels and libraries that determine the bytes */
 };
 

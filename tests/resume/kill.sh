@@ -10,12 +10,12 @@ mkdir -p "$work"
 export UDA_SCENES="${UDA_SCENES:-$work/scenes}"
 
 start=$(date +%s%N)
-"$program" run "$manifest" --run "$work/whole" "$@" 2>"$work/whole.log" || { cat "$work/whole.log"; exit 1; }
+"$program" run "$manifest" --run "$work/whole" "$@" >/dev/null 2>"$work/whole.log" || { cat "$work/whole.log"; exit 1; }
 took_ms=$((($(date +%s%N) - start) / 1000000))
 
 done_kills=0
 while [ "$done_kills" -lt "$kills" ]; do
-    "$program" run "$manifest" --run "$work/broken" "$@" 2>>"$work/broken.log" &
+    "$program" run "$manifest" --run "$work/broken" "$@" >/dev/null 2>>"$work/broken.log" &
     pid=$!
     # A random moment; on average two kills' worth of a whole run are spent in all, so that few land after the end.
     wait_s=$(awk -v seed="$seed" -v n="$done_kills" -v ms="$took_ms" -v kills="$kills" \
@@ -25,7 +25,7 @@ while [ "$done_kills" -lt "$kills" ]; do
     wait $pid 2>/dev/null || true
     done_kills=$((done_kills + 1))
 done
-"$program" run "$manifest" --run "$work/broken" "$@" 2>>"$work/broken.log" ||
+"$program" run "$manifest" --run "$work/broken" "$@" >/dev/null 2>>"$work/broken.log" ||
     { tail -5 "$work/broken.log"; exit 1; }
 
 failed=0

@@ -13,7 +13,7 @@ run() { # run NAME expected-exit-code options...
     name=$1 expected=$2
     shift 2
     code=0
-    "$program" run "$manifest" --run "$work/$name" "$@" 2>>"$work/$name.log" || code=$?
+    "$program" run "$manifest" --run "$work/$name" "$@" >/dev/null 2>>"$work/$name.log" || code=$?
     [ "$code" = "$expected" ] || {
         echo "$name: exit code $code, expected $expected"
         tail -3 "$work/$name.log"
@@ -49,13 +49,13 @@ same parts
 
 run timed 75 --max-time 0.2s
 for i in 1 2 3 4 5 6 7 8; do
-    "$program" run "$manifest" --run "$work/timed" --max-time 0.5s 2>>"$work/timed.log" && break || [ $? = 75 ] ||
+    "$program" run "$manifest" --run "$work/timed" --max-time 0.5s >/dev/null 2>>"$work/timed.log" && break || [ $? = 75 ] ||
         { echo "timed: failed"; failed=1; break; }
 done
 run timed 0
 same timed
 
-"$program" run "$manifest" --run "$work/signal" 2>>"$work/signal.log" &
+"$program" run "$manifest" --run "$work/signal" >/dev/null 2>>"$work/signal.log" &
 pid=$!
 sleep 0.6
 kill -TERM $pid 2>/dev/null || true
