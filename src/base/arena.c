@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#if !UDA_SEPARATE_BLOCKS
 #define BLOCK_BYTES ((size_t)64 * 1024)
+#endif
 
 static _Atomic int64_t fail_countdown;
 static _Atomic int64_t system_allocs;
@@ -39,6 +41,18 @@ void *uda_alloc(size_t bytes)
     return aligned_alloc(UDA_ALIGN_BYTES, rounded);
 }
 
+#if UDA_SEPARATE_BLOCKS
+void *uda_alloc_exact(size_t bytes)
+{
+    void *block = NULL;
+    if (injected() || posix_memalign(&block, UDA_ALIGN_BYTES, bytes == 0 ? 1 : bytes) != 0) {
+        return NULL;
+    }
+    atomic_fetch_add_explicit(&system_allocs, 1, memory_order_relaxed);
+    return block;
+}
+#endif
+
 void *uda_calloc(size_t bytes)
 {
     void *block = uda_alloc(bytes);
@@ -49,6 +63,61 @@ void *uda_calloc(size_t bytes)
 }
 
 void uda_free(void *block) { free(block); }
+
+#if UDA_SEPARATE_BLOCKS
+
+/* One allocation; the newest first. The data is a block of its own, of the exact size. */
+struct uda_arena_block {
+    struct uda_arena_block *next;
+    size_t start_bytes;
+    void *data;
+};
+
+void *uda_arena_alloc(struct uda_arena *arena, size_t bytes)
+{
+    struct uda_arena_block *block = bytes > SIZE_MAX / 4 ? NULL : uda_alloc(sizeof *block);
+    void *data = block == NULL ? NULL : uda_alloc_exact(bytes);
+    if (data == NULL) {
+        uda_free(block);
+        return NULL;
+    }
+    *block = (struct uda_arena_block){
+        .next = arena->first, .start_bytes = arena->used_bytes, .data = data};
+    arena->first = block;
+    arena->used_bytes += round_up(bytes == 0 ? 1 : bytes);
+    if (arena->used_bytes > arena->peak_bytes) {
+        arena->peak_bytes = arena->used_bytes;
+    }
+    return data;
+}
+
+void *uda_arena_grow(struct uda_arena *arena, void *old, size_t old_bytes, size_t new_bytes)
+{
+    void *fresh = uda_arena_alloc(arena, new_bytes);
+    if (fresh != NULL && old != NULL) {
+        memcpy(fresh, old, old_bytes < new_bytes ? old_bytes : new_bytes);
+    }
+    return fresh;
+}
+
+void uda_arena_reset(struct uda_arena *arena, size_t mark)
+{
+    while (arena->first != NULL && arena->first->start_bytes >= mark) {
+        struct uda_arena_block *block = arena->first;
+        arena->first = block->next;
+        uda_free(block->data);
+        uda_free(block);
+    }
+    arena->used_bytes = mark;
+}
+
+void uda_arena_finish(struct uda_arena *arena)
+{
+    uda_arena_reset(arena, 0);
+    *arena = (struct uda_arena){0};
+}
+
+#else
 
 struct uda_arena_block {
     struct uda_arena_block *next;
@@ -110,15 +179,6 @@ void *uda_arena_alloc(struct uda_arena *arena, size_t bytes)
     return result;
 }
 
-void *uda_arena_calloc(struct uda_arena *arena, size_t bytes)
-{
-    void *block = uda_arena_alloc(arena, bytes);
-    if (block != NULL) {
-        memset(block, 0, bytes);
-    }
-    return block;
-}
-
 void *uda_arena_grow(struct uda_arena *arena, void *old, size_t old_bytes, size_t new_bytes)
 {
     struct uda_arena_block *block = arena->current;
@@ -140,6 +200,47 @@ void *uda_arena_grow(struct uda_arena *arena, void *old, size_t old_bytes, size_
         memcpy(fresh, old, old_bytes < new_bytes ? old_bytes : new_bytes);
     }
     return fresh;
+}
+
+void uda_arena_reset(struct uda_arena *arena, size_t mark)
+{
+    struct uda_arena_block *last = NULL;
+    for (struct uda_arena_block *b = arena->first; b != NULL; b = b->next) {
+        if (b->start_bytes > mark || (b->start_bytes == mark && last != NULL)) {
+            break;
+        }
+        last = b;
+        if (b == arena->current) {
+            break;
+        }
+    }
+    arena->current = last;
+    if (last != NULL) {
+        last->fill_bytes = mark - last->start_bytes;
+    }
+    arena->used_bytes = mark;
+}
+
+void uda_arena_finish(struct uda_arena *arena)
+{
+    struct uda_arena_block *block = arena->first;
+    while (block != NULL) {
+        struct uda_arena_block *next = block->next;
+        uda_free(block);
+        block = next;
+    }
+    *arena = (struct uda_arena){0};
+}
+
+#endif
+
+void *uda_arena_calloc(struct uda_arena *arena, size_t bytes)
+{
+    void *block = uda_arena_alloc(arena, bytes);
+    if (block != NULL) {
+        memset(block, 0, bytes);
+    }
+    return block;
 }
 
 char *uda_arena_strdup(struct uda_arena *arena, const char *text)
@@ -171,33 +272,3 @@ char *uda_arena_printf(struct uda_arena *arena, const char *format, ...)
 }
 
 size_t uda_arena_mark(const struct uda_arena *arena) { return arena->used_bytes; }
-
-void uda_arena_reset(struct uda_arena *arena, size_t mark)
-{
-    struct uda_arena_block *last = NULL;
-    for (struct uda_arena_block *b = arena->first; b != NULL; b = b->next) {
-        if (b->start_bytes > mark || (b->start_bytes == mark && last != NULL)) {
-            break;
-        }
-        last = b;
-        if (b == arena->current) {
-            break;
-        }
-    }
-    arena->current = last;
-    if (last != NULL) {
-        last->fill_bytes = mark - last->start_bytes;
-    }
-    arena->used_bytes = mark;
-}
-
-void uda_arena_finish(struct uda_arena *arena)
-{
-    struct uda_arena_block *block = arena->first;
-    while (block != NULL) {
-        struct uda_arena_block *next = block->next;
-        uda_free(block);
-        block = next;
-    }
-    *arena = (struct uda_arena){0};
-}

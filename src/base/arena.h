@@ -5,6 +5,9 @@
  * one to a free list over slabs it never returns: it serves the activations of a step, so that a
  * steady step touches the same pages again and asks the system for nothing.
  *
+ * Under the address sanitizer every block is a system allocation of its exact size, so that a step beyond it, or a use
+ * after it was given back, is seen; the interface is the same.
+ *
  * Invariants: every block is aligned to 64 bytes; an arena or pool that is all zero is valid and
  * empty; finish may be called on it. None of this is thread-safe: one arena, one thread.
  *
@@ -22,11 +25,27 @@
 
 #define UDA_ALIGN_BYTES 64
 
+#if defined(__SANITIZE_ADDRESS__)
+#define UDA_SEPARATE_BLOCKS 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define UDA_SEPARATE_BLOCKS 1
+#endif
+#endif
+#ifndef UDA_SEPARATE_BLOCKS
+#define UDA_SEPARATE_BLOCKS 0
+#endif
+
 /* A single owned block, 64-byte aligned, not cleared; NULL when out of memory. uda_free(NULL) is
  * allowed. */
 void *uda_alloc(size_t bytes) UDA_MUST_USE;
 void *uda_calloc(size_t bytes) UDA_MUST_USE;
 void uda_free(void *block);
+
+#if UDA_SEPARATE_BLOCKS
+/* As uda_alloc, not rounded up: the sanitizer guards the byte behind the last one. */
+void *uda_alloc_exact(size_t bytes) UDA_MUST_USE;
+#endif
 
 /* Fault injection for tests: the nth allocation from now (1 = the next) returns NULL; 0 turns it
  * off. */

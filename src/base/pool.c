@@ -2,6 +2,61 @@
 
 #include <string.h>
 
+#if UDA_SEPARATE_BLOCKS
+
+/* One block in use; slabs is the list of them. */
+struct uda_pool_slab {
+    struct uda_pool_slab *next;
+    void *data;
+    size_t bytes;
+};
+
+void *uda_pool_get(struct uda_pool *pool, size_t bytes)
+{
+    struct uda_pool_slab *slab = bytes > SIZE_MAX / 4 ? NULL : uda_alloc(sizeof *slab);
+    void *data = slab == NULL ? NULL : uda_alloc_exact(bytes);
+    if (data == NULL) {
+        uda_free(slab);
+        return NULL;
+    }
+    *slab = (struct uda_pool_slab){.next = pool->slabs, .data = data, .bytes = bytes};
+    pool->slabs = slab;
+    pool->used_bytes += bytes;
+    if (pool->used_bytes > pool->peak_bytes) {
+        pool->peak_bytes = pool->used_bytes;
+    }
+    return data;
+}
+
+void uda_pool_put(struct uda_pool *pool, void *block)
+{
+    for (struct uda_pool_slab **at = &pool->slabs; *at != NULL; at = &(*at)->next) {
+        struct uda_pool_slab *slab = *at;
+        if (slab->data == block) {
+            *at = slab->next;
+            pool->used_bytes -= slab->bytes;
+            uda_free(slab->data);
+            uda_free(slab);
+            return;
+        }
+    }
+}
+
+void uda_pool_reset(struct uda_pool *pool)
+{
+    while (pool->slabs != NULL) {
+        uda_pool_put(pool, pool->slabs->data);
+    }
+}
+
+void uda_pool_finish(struct uda_pool *pool)
+{
+    uda_pool_reset(pool);
+    *pool = (struct uda_pool){.slab_bytes = pool->slab_bytes};
+}
+
+#else
+
 /* A span is a used or free stretch of a slab; spans of a slab form a list in address order. */
 struct span {
     struct span *next, *previous;
@@ -145,3 +200,5 @@ void uda_pool_finish(struct uda_pool *pool)
     }
     *pool = (struct uda_pool){.slab_bytes = pool->slab_bytes};
 }
+
+#endif

@@ -77,7 +77,7 @@ static void inputs_init(struct inputs *in, const struct shape *s)
         bool is_e = i < in->e_count;
         in->value[i] = is_e && s->zero ? 0.0f : (is_e ? spread : 1.0f) * uda_rng_normal(&rng);
     }
-    in->candidate = points(in, s->R * s->candidates, 1);
+    in->candidate = points(in, (s->R > 0 ? s->R : 1) * s->candidates, 1); /* matching reads one set */
     in->random = points(in, s->R * (s->points - s->important), 2);
     int64_t pixels = s->M * s->height * s->width;
     in->mask = checked(uda_arena_alloc(&in->arena, (size_t)pixels + 1));

@@ -36,13 +36,13 @@ static void test_arena(void)
     uda_arena_reset(&arena, mark);
     int64_t before = uda_alloc_count();
     unsigned char *c = uda_arena_alloc(&arena, 300000);
-    CHECK(c == b && uda_alloc_count() == before);
+    CHECK(UDA_SEPARATE_BLOCKS || (c == b && uda_alloc_count() == before));
     char *text = uda_arena_printf(&arena, "%d-%s", 5, "x");
     CHECK_STR(text, "5-x");
     char *grown = uda_arena_grow(&arena, text, 4, 4000);
     CHECK_STR(grown, "5-x");
     uda_arena_reset(&arena, 0);
-    CHECK(uda_arena_alloc(&arena, 1) == (void *)a);
+    CHECK(UDA_SEPARATE_BLOCKS || uda_arena_alloc(&arena, 1) == (void *)a);
     uda_arena_finish(&arena);
     uda_alloc_fail_after(1);
     CHECK(uda_arena_alloc(&arena, 1) == NULL);
@@ -72,7 +72,7 @@ static void test_pool(void)
     }
     CHECK(pool.used_bytes == 0);
     size_t held = pool.held_bytes;
-    CHECK(uda_pool_get(&pool, held / 3) != NULL && pool.held_bytes <= 2 * held);
+    CHECK(uda_pool_get(&pool, held / 3 + 1) != NULL && pool.held_bytes <= 2 * held);
     uda_pool_finish(&pool);
 }
 
