@@ -5,8 +5,8 @@
  * one to a free list over slabs it never returns: it serves the activations of a step, so that a
  * steady step touches the same pages again and asks the system for nothing.
  *
- * Under the address sanitizer every block is a system allocation of its exact size, so that a step beyond it, or a use
- * after it was given back, is seen; the interface is the same.
+ * Under the address sanitizer every block is a system allocation of its exact size, so that a step
+ * beyond it, or a use after it was given back, is seen; the interface is the same.
  *
  * Invariants: every block is aligned to 64 bytes; an arena or pool that is all zero is valid and
  * empty; finish may be called on it. None of this is thread-safe: one arena, one thread.

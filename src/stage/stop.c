@@ -1,35 +1,55 @@
 #include "src/stage/stop.h"
 
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-/* Signals are the process's own: the one flag a handler may set. */
-static volatile sig_atomic_t signal_seen;
+/* Signals are the process's own: the one number that says which came first. */
+static _Atomic int signal_seen;
 static double limit_seconds;
 static struct timespec started;
 
-static void on_signal(int number)
+/*
+ * A thread waits for the signals; no handler ever runs. A handler would run on the stack of whatever it
+ * interrupts, and the generated code of the matrix library keeps data where a handler's frame goes: a
+ * signal in the middle of a product then damaged the heap.
+ */
+static void *watch(void *set)
 {
-    if (signal_seen != 0) {
-        _exit(75);
+    for (;;) {
+        int number = 0;
+        if (sigwait(set, &number) != 0) {
+            return NULL;
+        }
+        if (atomic_exchange(&signal_seen, number) != 0) {
+            _exit(75);
+        }
     }
-    signal_seen = number;
 }
 
 void uda_stop_install(double max_seconds)
 {
     static const int numbers[] = {SIGTERM, SIGINT, SIGUSR1, SIGUSR2};
-    struct sigaction action;
-    memset(&action, 0, sizeof action);
-    action.sa_handler = on_signal;
-    action.sa_flags = SA_RESTART;
-    (void)sigemptyset(&action.sa_mask);
+    static sigset_t set; /* outlives this call: the thread reads it */
+    (void)sigemptyset(&set);
     for (int64_t i = 0; i < UDA_LEN(numbers); i++) {
-        (void)sigaction(numbers[i], &action, NULL);
+        (void)sigaddset(&set, numbers[i]);
+    }
+    pthread_t thread;
+    sigset_t before;
+    /* Every thread of the program is made later and inherits the mask. Without a watcher the signals
+     * keep their default, which ends the process: the last checkpoint is good. */
+    if (pthread_sigmask(SIG_BLOCK, &set, &before) == 0) {
+        if (pthread_create(&thread, NULL, watch, &set) == 0) {
+            (void)pthread_detach(thread);
+        } else {
+            (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+        }
     }
     limit_seconds = max_seconds;
     (void)clock_gettime(CLOCK_MONOTONIC, &started);
@@ -47,7 +67,7 @@ static bool time_is_over(void)
     return elapsed >= limit_seconds;
 }
 
-bool uda_stop_wanted(void) { return signal_seen != 0 || time_is_over(); }
+bool uda_stop_wanted(void) { return atomic_load(&signal_seen) != 0 || time_is_over(); }
 
 const char *uda_stop_reason(char *text, size_t bytes)
 {
@@ -57,7 +77,7 @@ const char *uda_stop_reason(char *text, size_t bytes)
     } names[] = {{SIGTERM, "SIGTERM"}, {SIGINT, "SIGINT"}, {SIGUSR1, "SIGUSR1"}, {SIGUSR2, "SIGUSR2"}};
     (void)snprintf(text, bytes, "%s", "");
     for (int64_t i = 0; i < UDA_LEN(names); i++) {
-        if (signal_seen == names[i].number) {
+        if (atomic_load(&signal_seen) == names[i].number) {
             (void)snprintf(text, bytes, "received %s", names[i].name);
             return text;
         }

@@ -16,8 +16,8 @@
 
 #include "src/base/err.h"
 
-/* Catches the signals and starts the clock. max_seconds <= 0: no limit. Call once, before threads
- * start. */
+/* Waits for the signals in a thread of its own and starts the clock. max_seconds <= 0: no limit. Call once,
+ * before other threads start: they inherit the blocked signals. */
 void uda_stop_install(double max_seconds);
 /* True once a signal came or the time is over. */
 bool uda_stop_wanted(void);

@@ -49,7 +49,8 @@ same parts
 
 run timed 75 --max-time 0.2s
 for i in 1 2 3 4 5 6 7 8; do
-    "$program" run "$manifest" --run "$work/timed" --max-time 0.5s >/dev/null 2>>"$work/timed.log" && break || [ $? = 75 ] ||
+    "$program" run "$manifest" --run "$work/timed" --max-time 0.5s >/dev/null 2>>"$work/timed.log" && break ||
+        [ $? = 75 ] ||
         { echo "timed: failed"; failed=1; break; }
 done
 run timed 0
