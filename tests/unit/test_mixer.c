@@ -397,7 +397,7 @@ static void test_memory(struct uda_arena *arena)
     struct uda_rng rng;
     uda_rng_init(&rng, 1, UDA_RNG_POOL, 0, 0, 0);
     int rc = UDA_NOMEM;
-    for (int64_t n = 1; rc != 0 && n < 50; n++) {
+    for (int64_t n = 1; rc != 0 && n < 2000; n++) {
         struct uda_arena fresh = {0}, scratch = {0};
         struct uda_mixed mixed = {.pasted = 77};
         uda_err_clear(&err);
