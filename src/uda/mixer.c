@@ -105,18 +105,21 @@ static const uint8_t *pasted_pixels(const struct mix *mix, const struct layer *l
     return blurred ? layer->blurred : layer->image->rgb;
 }
 
-static int balance(struct mix *mix, struct uda_rare_pool *pool, struct uda_rng *rng,
-                   struct uda_err *err)
+/* Is a pasted instance of the donor, the newest layer, of a rare class? */
+static bool donor_is_rare(const struct mix *mix, const struct uda_rare_pool *pool)
 {
     const struct layer *donor = &mix->layer[mix->layers - 1];
-    bool rare = false;
     for (int64_t m = 0; m < donor->image->count; m++) {
-        rare = rare || (donor->picked[m] && uda_rare_pool_wants(pool, donor->image->cls[m]));
+        if (donor->picked[m] && uda_rare_pool_wants(pool, donor->image->cls[m])) {
+            return true;
+        }
     }
-    if (rare) {
-        return uda_rare_pool_push(pool, pasted_pixels(mix, donor), donor->image, donor->picked,
-                                  mix->scratch, err);
-    }
+    return false;
+}
+
+static int paste_pool(struct mix *mix, const struct uda_rare_pool *pool, struct uda_rng *rng,
+                      struct uda_err *err)
+{
     struct uda_rare_donor *drawn = NULL;
     int64_t count = 0;
     UDA_TRY(uda_rare_pool_draw(&drawn, &count, pool, rng, mix->scratch, err));
@@ -246,10 +249,17 @@ static int mix_both(struct mix *mix, const struct uda_sample *base, const struct
         UDA_TRY(blur_layer(mix, err));
     }
     mix->result.pasted = paste_layer(mix, NULL);
-    if (pool != NULL) {
-        UDA_TRY(balance(mix, pool, rng, err));
+    bool rare = pool != NULL && donor_is_rare(mix, pool);
+    if (pool != NULL && !rare) {
+        UDA_TRY(paste_pool(mix, pool, rng, err));
     }
-    return write_labels(mix, err);
+    UDA_TRY(write_labels(mix, err));
+    if (rare) { /* last: nothing fails once the pool has changed */
+        const struct layer *layer = &mix->layer[mix->layers - 1];
+        return uda_rare_pool_push(pool, pasted_pixels(mix, layer), donor, layer->picked,
+                                  mix->scratch, err);
+    }
+    return 0;
 }
 
 static int mix_checked(struct uda_mixed *mixed, const struct uda_mix_spec *spec,
