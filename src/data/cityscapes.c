@@ -85,11 +85,8 @@ static int read_labels(struct uda_labels *labels, const struct uda_reader_list *
                                        .height = height,
                                        .width = width,
                                        .what = "16-bit gray (instanceIds)"};
-    struct uda_label_file file = {.path = list->item[i].label};
-    uint32_t *key = NULL;
-    UDA_TRY(uda_label_png_keys(&key, file.path, &want, scratch, err));
-    return uda_segments_extract(labels, key, height, width, file.path, describe, &file, arena,
-                                scratch, err);
+    return uda_label_png_instances(labels, list->item[i].label, &want, describe, arena, scratch,
+                                   err);
 }
 
 const struct uda_reader uda_reader_cityscapes = {

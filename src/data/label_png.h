@@ -10,6 +10,7 @@
 #define UDA_DATA_LABEL_PNG_H
 
 #include "src/data/reader.h"
+#include "src/data/segments.h"
 
 struct uda_label_png {
     int bits;
@@ -32,6 +33,15 @@ int uda_label_png_keys(uint32_t **key, const char *path, const struct uda_label_
 struct uda_label_file {
     const char *path;
 };
+
+/*
+ * The instances of a label PNG of the wanted kind: its keys by uda_label_png_keys, cut by
+ * uda_segments_extract; describe gets a struct uda_label_file. Errors: those of both.
+ */
+int uda_label_png_instances(struct uda_labels *labels, const char *path,
+                            const struct uda_label_png *want, uda_segment_describe *describe,
+                            struct uda_arena *arena, struct uda_arena *scratch,
+                            struct uda_err *err) UDA_MUST_USE;
 
 /* UDA_FORMAT "'path': pixel (x,y) has the value v: what". */
 int uda_label_png_bad(const char *path, uint32_t value, int64_t x, int64_t y, const char *what,

@@ -206,6 +206,17 @@ int uda_label_png_keys(uint32_t **key, const char *path, const struct uda_label_
     return 0;
 }
 
+int uda_label_png_instances(struct uda_labels *labels, const char *path,
+                            const struct uda_label_png *want, uda_segment_describe *describe,
+                            struct uda_arena *arena, struct uda_arena *scratch, struct uda_err *err)
+{
+    struct uda_label_file file = {.path = path};
+    uint32_t *key = NULL;
+    UDA_TRY(uda_label_png_keys(&key, path, want, scratch, err));
+    return uda_segments_extract(labels, key, want->height, want->width, path, describe, &file,
+                                arena, scratch, err);
+}
+
 int uda_label_png_bad(const char *path, uint32_t value, int64_t x, int64_t y, const char *what,
                       struct uda_err *err)
 {
