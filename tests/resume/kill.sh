@@ -29,6 +29,8 @@ done
     { tail -5 "$work/broken.log"; exit 1; }
 
 failed=0
+# A run that was never killed proves nothing.
+[ $((2 * done_kills)) -ge "$kills" ] || { echo "only $done_kills of $kills kills hit the run"; failed=1; }
 for file in $(cd "$work/whole" && find . -name '*.h5' ! -name state.h5 | sort); do
     "$program" inspect "$work/whole/$file" --diff "$work/broken/$file" 2>/dev/null ||
         { echo "differs: $file"; failed=1; }

@@ -636,6 +636,8 @@ int main(void)
     test_synscapes_split(TEXT("%s/synscapes", dir));
     CHECK(check_coco_masks(TEXT("%s/coco/polygons/instances_excerpt.json", data_dir()),
                            TEXT("%s/coco/polygons/expected_masks.json", data_dir())) == 4);
+    CHECK(check_coco_masks(TEXT("%s/coco/uncompressed/instances_val.json", data_dir()),
+                           TEXT("%s/coco/uncompressed/expected_masks.json", data_dir())) == 2);
     test_coco_reader(dir);
     test_coco_bad(dir);
     test_noise(TEXT("%s/noise", dir));
