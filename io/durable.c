@@ -10,11 +10,13 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define SLICE_BYTES ((size_t)8 << 20)
 #define MARGIN_BYTES ((int64_t)1 << 20)
 #define TEMP_MARK ".tmp-"
+#define ATTEMPTS 8
 
 struct uda_durable {
     int fd;
@@ -42,11 +44,21 @@ static int preflight(const char *path, int64_t expected_bytes, struct uda_err *e
     return 0;
 }
 
+/* Two machines may have processes with the same pid: the time tells them apart, and O_EXCL is certain. */
+static int open_temp(struct uda_durable *f, size_t temp_bytes)
+{
+    struct timespec now = {0};
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    (void)snprintf(f->temp_path, temp_bytes, "%s%s%lld-%lld%09ld", f->path, TEMP_MARK, (long long)getpid(),
+                   (long long)now.tv_sec, now.tv_nsec);
+    return uda_fault_open(f->temp_path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0666);
+}
+
 int uda_durable_begin(struct uda_durable **file, const char *path, int64_t expected_bytes,
                       struct uda_err *err)
 {
     UDA_TRY(preflight(path, expected_bytes, err));
-    size_t path_bytes = strlen(path) + 1, temp_bytes = path_bytes + sizeof TEMP_MARK + 24;
+    size_t path_bytes = strlen(path) + 1, temp_bytes = path_bytes + sizeof TEMP_MARK + 48;
     struct uda_durable *f = uda_calloc(sizeof *f + path_bytes + temp_bytes);
     if (f == NULL) {
         return uda_fail(err, UDA_NOMEM, "'%s': out of memory", path);
@@ -54,9 +66,9 @@ int uda_durable_begin(struct uda_durable **file, const char *path, int64_t expec
     f->path = (char *)(f + 1);
     f->temp_path = f->path + path_bytes;
     memcpy(f->path, path, path_bytes);
-    (void)snprintf(f->temp_path, temp_bytes, "%s%s%lld", path, TEMP_MARK, (long long)getpid());
-    /* No O_EXCL: in a container every start may have the same pid and find its own leftover. */
-    f->fd = uda_fault_open(f->temp_path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0666);
+    for (int i = 0; i < ATTEMPTS && (i == 0 || (f->fd < 0 && errno == EEXIST)); i++) {
+        f->fd = open_temp(f, temp_bytes);
+    }
     if (f->fd < 0) {
         int rc = uda_fail_errno(err, "'%s': cannot create '%s'", path, f->temp_path);
         uda_free(f);
@@ -128,25 +140,35 @@ void uda_durable_abort(struct uda_durable **file)
     *file = NULL;
 }
 
-/* True for "name.tmp-<digits>" with a name in front. */
-static bool is_leftover(const char *name)
+static size_t count_digits(const char *text)
+{
+    size_t count = 0;
+    while (isdigit((unsigned char)text[count])) {
+        count++;
+    }
+    return count;
+}
+
+/* True for "name.tmp-<digits>" and "name.tmp-<digits>-<digits>" with a name in front: this one, if given. */
+static bool is_leftover(const char *file, const char *name)
 {
     const char *mark = NULL;
-    for (const char *at = strstr(name, TEMP_MARK); at != NULL; at = strstr(at + 1, TEMP_MARK)) {
+    for (const char *at = strstr(file, TEMP_MARK); at != NULL; at = strstr(at + 1, TEMP_MARK)) {
         mark = at;
     }
-    if (mark == NULL || mark == name) {
+    if (mark == NULL || mark == file) {
+        return false;
+    }
+    size_t name_bytes = (size_t)(mark - file);
+    if (name != NULL && (strlen(name) != name_bytes || memcmp(name, file, name_bytes) != 0)) {
         return false;
     }
     const char *digits = mark + strlen(TEMP_MARK);
-    size_t count = 0;
-    while (isdigit((unsigned char)digits[count])) {
-        count++;
-    }
-    return count > 0 && digits[count] == '\0';
+    size_t first = count_digits(digits), second = digits[first] == '-' ? count_digits(digits + first + 1) : 0;
+    return first > 0 && (digits[first] == '\0' || (second > 0 && digits[first + 1 + second] == '\0'));
 }
 
-int uda_durable_sweep(int64_t *removed, const char *folder, struct uda_err *err)
+static int sweep(int64_t *removed, const char *folder, const char *name, struct uda_err *err)
 {
     DIR *dir = opendir(folder);
     if (dir == NULL && errno != ENOENT) {
@@ -157,7 +179,7 @@ int uda_durable_sweep(int64_t *removed, const char *folder, struct uda_err *err)
     for (struct dirent *entry; dir != NULL && (entry = readdir(dir)) != NULL;) {
         char path[4096];
         int n = snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
-        if (!is_leftover(entry->d_name) || n < 0 || (size_t)n >= sizeof path) {
+        if (!is_leftover(entry->d_name, name) || n < 0 || (size_t)n >= sizeof path) {
             continue;
         }
         if (uda_fault_unlink(path) == 0) {
@@ -173,4 +195,14 @@ int uda_durable_sweep(int64_t *removed, const char *folder, struct uda_err *err)
         *removed = count;
     }
     return rc;
+}
+
+int uda_durable_sweep(int64_t *removed, const char *folder, struct uda_err *err)
+{
+    return sweep(removed, folder, NULL, err);
+}
+
+int uda_durable_sweep_file(const char *folder, const char *name, struct uda_err *err)
+{
+    return sweep(NULL, folder, name, err);
 }

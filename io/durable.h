@@ -1,10 +1,10 @@
 /*
- * A file that is whole under its name or not there: write a temporary, sync, rename, sync the
- * folder.
+ * A file that is whole under its name or not there: write a temporary, sync, rename, sync the folder.
  *
  * Invariants: until commit returns, whatever was at `path` stays untouched. A failure removes the
- * temporary `<path>.tmp-<pid>`; a killed process may leave one, which uda_durable_sweep removes.
- * After a failed sync nothing is retried: the state of the disk is then unknown.
+ * temporary `<path>.tmp-<pid>-<time>`, which no other process uses, here or on another machine; a killed
+ * process may leave one, which uda_durable_sweep removes. After a failed sync nothing is retried: the
+ * state of the disk is then unknown.
  *
  *     struct uda_durable *file = NULL;
  *     UDA_TRY(uda_durable_begin(&file, path, (int64_t)(head_bytes + body_bytes), err));
@@ -36,9 +36,11 @@ int uda_durable_commit(struct uda_durable **file, struct uda_err *err) UDA_MUST_
 /* Removes the temporary and frees; NULL and *file == NULL are allowed. */
 void uda_durable_abort(struct uda_durable **file);
 
-/* Removes what killed writers left in a folder (files named *.tmp-<digits>) and says how many, if
- * removed is not NULL. Only for the owner of the folder: it would pull the temporary from under
- * another live writer. A missing folder is an empty one. Errors: UDA_IO. */
+/* Removes what killed writers left in a folder (files named *.tmp-<digits>, *.tmp-<digits>-<digits>) and
+ * says how many, if removed is not NULL. Only for the owner of the folder: it would pull the temporary
+ * from under another live writer. A missing folder is an empty one. Errors: UDA_IO. */
 int uda_durable_sweep(int64_t *removed, const char *folder, struct uda_err *err) UDA_MUST_USE;
+/* The same for what was to become folder/name; for the owner of that file. */
+int uda_durable_sweep_file(const char *folder, const char *name, struct uda_err *err) UDA_MUST_USE;
 
 #endif

@@ -179,6 +179,11 @@ int uda_fault_unlink(const char *path)
     return injected() ? -1 : unlink(path);
 }
 
+int uda_fault_link(const char *from, const char *to)
+{
+    return injected() ? -1 : link(from, to);
+}
+
 /* The folder part of a path, "." when there is none; false when it does not fit. */
 static bool folder_of(char folder[PATH_BYTES], const char *path)
 {

@@ -30,6 +30,7 @@ int uda_fault_fsync(int fd) UDA_MUST_USE;
 int uda_fault_ftruncate(int fd, off_t bytes) UDA_MUST_USE;
 int uda_fault_rename(const char *from, const char *to) UDA_MUST_USE;
 int uda_fault_unlink(const char *path);
+int uda_fault_link(const char *from, const char *to) UDA_MUST_USE;
 /* Opens the folder of `path` (or "."), syncs it, closes it: makes a rename in it durable. Two
  * calls. */
 int uda_fault_fsync_folder_of(const char *path) UDA_MUST_USE;

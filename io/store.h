@@ -98,6 +98,9 @@ int uda_store_put_provenance(struct uda_store_writer *writer, const char *progra
  * (after a failed put). */
 int uda_store_commit(struct uda_store_writer **writer, const char *path,
                      struct uda_err *err) UDA_MUST_USE;
+/* The same into memory of the arena, without a seal, for another process that waits for it. */
+int uda_store_commit_memory(unsigned char **data, size_t *bytes, struct uda_store_writer **writer,
+                            struct uda_arena *arena, struct uda_err *err) UDA_MUST_USE;
 /* Frees without writing; NULL and *writer == NULL are allowed. */
 void uda_store_abort(struct uda_store_writer **writer);
 
@@ -108,6 +111,9 @@ struct uda_store;
 /* Reads and checks the whole file. Errors: UDA_IO; UDA_FORMAT: empty, cut, damaged, or not ours;
  * UDA_VERSION: written by a newer program. Owns: the caller, until close. */
 int uda_store_open(struct uda_store **store, const char *path, struct uda_err *err) UDA_MUST_USE;
+/* The same of the bytes of uda_store_commit_memory, which are copied; name: for messages. */
+int uda_store_open_memory(struct uda_store **store, const void *data, size_t bytes, const char *name,
+                          struct uda_err *err) UDA_MUST_USE;
 void uda_store_close(struct uda_store **store);
 
 /* Borrowed from the store. */

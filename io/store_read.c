@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-int uda_store_open(struct uda_store **store, const char *path, struct uda_err *err)
+static int new_store(struct uda_store **store, const char *path, struct uda_err *err)
 {
     uda_store_hdf5_init();
     size_t path_bytes = strlen(path) + 1;
@@ -13,10 +13,16 @@ int uda_store_open(struct uda_store **store, const char *path, struct uda_err *e
     s->file = H5I_INVALID_HID;
     s->path = (char *)(s + 1);
     memcpy(s->path, path, path_bytes);
-    int rc = uda_store_seal_read(&s->image.data, &s->image.bytes, &s->digest, path, err);
+    *store = s;
+    return 0;
+}
+
+/* Opens the image, or frees the store. */
+static int open_image(struct uda_store **store, struct uda_store *s, int rc, struct uda_err *err)
+{
     if (rc == 0 && (s->file = uda_store_image_open(&s->image)) < 0) {
         char why[UDA_STORE_WHY_BYTES];
-        rc = uda_fail(err, UDA_FORMAT, "'%s': libhdf5 cannot open it: %s", path,
+        rc = uda_fail(err, UDA_FORMAT, "'%s': libhdf5 cannot open it: %s", s->path,
                       uda_store_hdf5_why(why));
     }
     if (rc != 0) {
@@ -25,6 +31,31 @@ int uda_store_open(struct uda_store **store, const char *path, struct uda_err *e
     }
     *store = s;
     return 0;
+}
+
+int uda_store_open(struct uda_store **store, const char *path, struct uda_err *err)
+{
+    struct uda_store *s = NULL;
+    UDA_TRY(new_store(&s, path, err));
+    int rc = uda_store_seal_read(&s->image.data, &s->image.bytes, &s->digest, path, err);
+    return open_image(store, s, rc, err);
+}
+
+int uda_store_open_memory(struct uda_store **store, const void *data, size_t bytes, const char *name,
+                          struct uda_err *err)
+{
+    struct uda_store *s = NULL;
+    UDA_TRY(new_store(&s, name, err));
+    int rc = 0;
+    s->image.data = uda_alloc(bytes);
+    if (s->image.data == NULL) {
+        rc = uda_fail(err, UDA_NOMEM, "'%s': no memory for its %zu bytes", name, bytes);
+    } else {
+        memcpy(s->image.data, data, bytes);
+        s->image.bytes = bytes;
+        s->digest = uda_digest_of(data, bytes);
+    }
+    return open_image(store, s, rc, err);
 }
 
 void uda_store_close(struct uda_store **store)

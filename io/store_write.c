@@ -380,6 +380,25 @@ static int close_image(struct uda_store_writer *w, size_t *bytes, struct uda_err
     return 0;
 }
 
+int uda_store_commit_memory(unsigned char **data, size_t *bytes, struct uda_store_writer **writer,
+                            struct uda_arena *arena, struct uda_err *err)
+{
+    struct uda_store_writer *w = *writer;
+    unsigned char *copy = NULL;
+    size_t used = 0;
+    int rc = close_image(w, &used, err);
+    if (rc == 0 && (copy = uda_arena_alloc(arena, used)) == NULL) {
+        rc = uda_fail(err, UDA_NOMEM, "no memory for a copy of %zu bytes", used);
+    }
+    if (rc == 0) {
+        memcpy(copy, w->image.data, used);
+        *data = copy;
+        *bytes = used;
+    }
+    uda_store_abort(writer);
+    return rc;
+}
+
 int uda_store_commit(struct uda_store_writer **writer, const char *path, struct uda_err *err)
 {
     struct uda_store_writer *w = *writer;

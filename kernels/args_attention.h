@@ -2,6 +2,7 @@
 #ifndef UDA_KERNELS_ARGS_ATTENTION_H
 #define UDA_KERNELS_ARGS_ATTENTION_H
 
+#include "kernels/type.h"
 #include "kernels/workspace.h"
 
 /*
@@ -13,14 +14,16 @@
  * bwd: with dP = dy v^T and dS = P (dP - rowsum(dy y)) / sqrt(D/M): dk (+)= dS^T q, dv (+)= P^T dy,
  *      dq (+)= dS k, in this order, so that tensors may be the same; uses q, k, v, y, lse, dy. A
  *      NULL gradient is skipped.
+ * q, k, v, y and their gradients are of `type`.
  */
 struct uda_attention_args {
     struct uda_workspace ws;
+    enum uda_type type;
     int64_t N, Q, L, D, M;
-    const float *q, *k, *v, *dy;
+    const void *q, *k, *v, *dy;
     const uint32_t *mask;
-    float *y, *lse;
-    float *dq, *dk, *dv;
+    void *y, *dq, *dk, *dv;
+    float *lse;
     bool accumulate_q, accumulate_k, accumulate_v;
 };
 

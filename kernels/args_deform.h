@@ -2,6 +2,7 @@
 #ifndef UDA_KERNELS_ARGS_DEFORM_H
 #define UDA_KERNELS_ARGS_DEFORM_H
 
+#include "kernels/type.h"
 #include "kernels/workspace.h"
 
 #define UDA_DEFORM_LEVELS 3
@@ -14,14 +15,17 @@
  * u = ref_x width[l] + off_x - 0.5, v likewise, bilinear, zeros outside; nothing where u <= -1,
  * u >= width, v <= -1 or v >= height (then its offset has no gradient either). fwd: y
  * [head m] = sum a sample bwd: dvalue, doffsets, dweights (+)= ...; each may be NULL. An image and
- * head is one task: no two add to one place.
+ * head is one task: no two add to one place. value, y, dy and dvalue are of `type`.
  */
 struct uda_deform_args {
     struct uda_workspace ws;
+    enum uda_type type;
     int64_t N, S, D, M, P;
     int64_t height[UDA_DEFORM_LEVELS], width[UDA_DEFORM_LEVELS];
-    const float *value, *offsets, *weights, *dy;
-    float *y, *dvalue, *doffsets, *dweights;
+    const void *value, *dy;
+    void *y, *dvalue;
+    const float *offsets, *weights;
+    float *doffsets, *dweights;
     bool accumulate_value, accumulate_offsets, accumulate_weights;
 };
 

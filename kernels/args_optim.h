@@ -19,7 +19,17 @@ struct uda_sum_squares_args {
     double *sum;
 };
 
-/* Parameters that share a learning rate and a weight decay. */
+/* x[0] = NaN if a value [values] is not finite or a fault [faults] is not 0: whatever is made of x will show
+ * it. */
+struct uda_spoil_args {
+    struct uda_workspace ws;
+    int64_t values, faults;
+    const double *value;
+    const int64_t *fault;
+    float *x;
+};
+
+/* Parameters that share a learning rate and a weight decay. Of the host. */
 struct uda_adamw_segment {
     int64_t offset, count;
     double lr, weight_decay;
@@ -27,8 +37,10 @@ struct uda_adamw_segment {
 
 /*
  * One update, number t >= 1, of the segments (which do not overlap; what lies between is left
- * alone), in float as torch.optim.AdamW orders it (Loshchilov and Hutter 2019):
- *   g = scale grad;  p *= 1 - lr weight_decay
+ * alone), in float as torch.optim.AdamW orders it (Loshchilov and Hutter 2019); nothing at all if *squares,
+ * the squared norm of the gradient, is not finite:
+ *   c = min(1, max_norm / (sqrt(*squares) + 1e-6)), 1 if max_norm <= 0 (torch.nn.utils.clip_grad_norm_)
+ *   g = c grad;  p *= 1 - lr weight_decay
  *   m += (1 - beta1) (g - m);  v = beta2 v + (1 - beta2) g^2
  *   p -= (lr / (1 - beta1^t)) m / (sqrt(v) / sqrt(1 - beta2^t) + eps)
  */
@@ -36,7 +48,8 @@ struct uda_adamw_args {
     struct uda_workspace ws;
     const struct uda_adamw_segment *segment;
     int64_t segments, t;
-    double beta1, beta2, eps, scale;
+    double beta1, beta2, eps, max_norm;
+    const double *squares;
     float *value, *m, *v;
     const float *grad;
 };

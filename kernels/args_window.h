@@ -2,6 +2,7 @@
 #ifndef UDA_KERNELS_ARGS_WINDOW_H
 #define UDA_KERNELS_ARGS_WINDOW_H
 
+#include "kernels/type.h"
 #include "kernels/workspace.h"
 
 /*
@@ -10,15 +11,17 @@
  * fwd: writes y [N,H,W,D] and log_sums [N, windows, heads, n], the logarithm of each row's sum of
  * exponentials. bwd: recomputes the probabilities from log_sums; reads dy; dqkv (+)=, dbias [3D]
  * (+)= the padded tokens' share (the q third gets 0), dtable (+)= sums of dS over windows in fixed
- * chunks, in order. dqkv, dbias, dtable may be NULL.
+ * chunks, in order. dqkv, dbias, dtable may be NULL. qkv, y, dy and dqkv are of `type`;
+ * a padded token's qkv is the bias, rounded as if it were stored.
  */
 struct uda_window_attention_args {
     struct uda_workspace ws;
+    enum uda_type type;
     int64_t N, H, W, D, heads, window, shift;
-    const float *qkv, *qkv_bias, *table;
-    float *y, *log_sums;
-    const float *saved_log_sums, *dy;
-    float *dqkv, *dbias, *dtable;
+    const void *qkv, *dy;
+    void *y, *dqkv;
+    const float *qkv_bias, *table, *saved_log_sums;
+    float *log_sums, *dbias, *dtable;
     bool add_dqkv, add_dbias, add_dtable;
 };
 

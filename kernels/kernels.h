@@ -36,6 +36,7 @@ struct uda_stream {
 #include "kernels/args_resample.h"
 #include "kernels/args_loss.h"
 #include "kernels/args_optim.h"
+#include "kernels/args_random.h"
 
 struct uda_kernels {
     const char *name; /* "cpu v4" */

@@ -81,8 +81,9 @@ static int attend(const struct job *job, int64_t n, int64_t head, int64_t first,
 {
     const struct uda_attention_args *a = job->a;
     int64_t d = job->d, queries = min_i64(QUERY_BLOCK, a->Q - first);
-    const float *q = a->q + (n * a->Q + first) * a->D + head * d;
-    const float *k = a->k + n * a->L * a->D + head * d, *v = a->v + n * a->L * a->D + head * d;
+    const float *q = (const float *)a->q + (n * a->Q + first) * a->D + head * d;
+    const float *k = (const float *)a->k + n * a->L * a->D + head * d;
+    const float *v = (const float *)a->v + n * a->L * a->D + head * d;
     float *s = scratch, *acc = s + QUERY_BLOCK * KEY_BLOCK;
     float top[QUERY_BLOCK], sum[QUERY_BLOCK], scale = 1.0f / sqrtf((float)d);
     for (int64_t i = 0; i < queries; i++) {
@@ -106,7 +107,7 @@ static int attend(const struct job *job, int64_t n, int64_t head, int64_t first,
         }
     }
     for (int64_t i = 0; i < queries; i++) {
-        float *y = a->y + (n * a->Q + first + i) * a->D + head * d;
+        float *y = (float *)a->y + (n * a->Q + first + i) * a->D + head * d;
         float inverse = sum[i] == 0.0f ? 0.0f : 1.0f / sum[i];
         for (int64_t c = 0; c < d; c++) {
             y[c] = acc[i * d + c] * inverse;
@@ -150,6 +151,9 @@ static int run_shares(struct uda_stream *stream, struct uda_workspace *ws, struc
 
 int UDA_CPU(attention_fwd)(struct uda_stream *stream, struct uda_attention_args *a)
 {
+    if (a->type != UDA_F32) {
+        return UDA_UNSUPPORTED;
+    }
     struct job job = {.a = a, .d = a->D / a->M, .query_blocks = ceil_div(a->Q, QUERY_BLOCK)};
     job.tasks = a->N * a->M * job.query_blocks;
     job.area_floats = QUERY_BLOCK * (KEY_BLOCK + ceil_div(job.d, 16) * 16);
@@ -178,14 +182,16 @@ static int gradient_tile(const struct job *job, int64_t n, int64_t head, int64_t
     int64_t d = job->d, D = a->D, queries = min_i64(QUERY_BLOCK, a->Q - first);
     int64_t keys = min_i64(KEY_BLOCK, a->L - key);
     int64_t row = (n * a->Q + first) * D + head * d, column = (n * a->L + key) * D + head * d;
-    const float *q = a->q + row, *dy = a->dy + row, *k = a->k + column, *v = a->v + column;
+    const float *q = (const float *)a->q + row, *ys = (const float *)a->y + row;
+    const float *k = (const float *)a->k + column, *v = (const float *)a->v + column;
+    const float *dy = (const float *)a->dy + row;
     float *dp = s + QUERY_BLOCK * KEY_BLOCK, scale = 1.0f / sqrtf((float)d);
     int rc = UDA_CPU(gemm_sequential)(false, true, queries, keys, d, q, D, k, D, false, s,
                                       KEY_BLOCK);
     rc |= UDA_CPU(gemm_sequential)(false, true, queries, keys, d, dy, D, v, D, false, dp,
                                    KEY_BLOCK);
     for (int64_t i = 0; i < queries; i++) {
-        const float *y = a->y + row + i * D, *g = dy + i * D;
+        const float *y = ys + i * D, *g = dy + i * D;
         float delta = 0.0f;
         for (int64_t c = 0; c < d; c++) {
             delta += g[c] * y[c];
@@ -195,11 +201,11 @@ static int gradient_tile(const struct job *job, int64_t n, int64_t head, int64_t
     }
     if (a->dk != NULL) {
         rc |= UDA_CPU(gemm_sequential)(true, false, keys, d, queries, dp, KEY_BLOCK, q, D,
-                                       a->accumulate_k || first > 0, a->dk + column, D);
+                                       a->accumulate_k || first > 0, (float *)a->dk + column, D);
     }
     if (a->dv != NULL) {
         rc |= UDA_CPU(gemm_sequential)(true, false, keys, d, queries, s, KEY_BLOCK, dy, D,
-                                       a->accumulate_v || first > 0, a->dv + column, D);
+                                       a->accumulate_v || first > 0, (float *)a->dv + column, D);
     }
     if (a->dq != NULL) {
         rc |= UDA_CPU(gemm_sequential)(false, false, queries, d, keys, dp, KEY_BLOCK, k, D, key > 0,
@@ -223,7 +229,7 @@ static void gradient_task(void *args, int64_t area)
             }
         }
         for (int64_t row = 0; a->dq != NULL && row < a->Q; row++) {
-            float *to = a->dq + (n * a->Q + row) * a->D + head * d;
+            float *to = (float *)a->dq + (n * a->Q + row) * a->D + head * d;
             for (int64_t c = 0; c < d; c++) {
                 to[c] = a->accumulate_q ? to[c] + dq[row * d + c] : dq[row * d + c];
             }
@@ -233,6 +239,9 @@ static void gradient_task(void *args, int64_t area)
 
 int UDA_CPU(attention_bwd)(struct uda_stream *stream, struct uda_attention_args *a)
 {
+    if (a->type != UDA_F32) {
+        return UDA_UNSUPPORTED;
+    }
     struct job job = {.a = a, .d = a->D / a->M, .tasks = a->N * a->M};
     job.area_floats = 2 * QUERY_BLOCK * KEY_BLOCK + ceil_div(a->Q * job.d, 16) * 16;
     return run_shares(stream, &a->ws, &job, gradient_task);

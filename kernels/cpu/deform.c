@@ -163,7 +163,7 @@ static void pack_head(void *args, int64_t i)
 {
     const struct deform_job *job = args;
     const struct uda_deform_args *a = job->a;
-    const float *from = a->value + i / a->M * a->S * a->D + i % a->M * job->d;
+    const float *from = (const float *)a->value + i / a->M * a->S * a->D + i % a->M * job->d;
     float *to = job->value + i * a->S * job->d;
     for (int64_t token = 0; token < a->S; token++) {
         memcpy(to + token * job->d, from + token * a->D, (size_t)job->d * sizeof *to);
@@ -256,12 +256,15 @@ static void forward_block(void *args, int64_t i)
         int64_t head = (n * a->S + token) * a->M + m;
         place_query(job, &s, token);
         place_head(job, &s, head);
-        gather_head(a->y + head * job->d, value, &s, job);
+        gather_head((float *)a->y + head * job->d, value, &s, job);
     }
 }
 
 int UDA_CPU(deform_fwd)(struct uda_stream *stream, struct uda_deform_args *a)
 {
+    if (a->type != UDA_F32) {
+        return UDA_UNSUPPORTED;
+    }
     struct deform_job job;
     if (a->ws.data == NULL) {
         a->ws.bytes = (size_t)(a->N * a->S * a->D) * sizeof(float);
@@ -427,7 +430,7 @@ static void finish_head(const struct deform_job *job, const struct samples *s,
 static void unpack_head(const struct deform_job *job, int64_t i)
 {
     const struct uda_deform_args *a = job->a;
-    float *to = a->dvalue + i / a->M * a->S * a->D + i % a->M * job->d;
+    float *to = (float *)a->dvalue + i / a->M * a->S * a->D + i % a->M * job->d;
     const float *from = job->dvalue + i * a->S * job->d;
     for (int64_t token = 0; token < a->S; token++) {
         for (int64_t c = 0; c < job->d; c++) {
@@ -444,6 +447,7 @@ static void backward_head(void *args, int64_t i)
     const struct deform_job *job = args;
     const struct uda_deform_args *a = job->a;
     int64_t n = i / a->M, m = i % a->M;
+    const float *dy = a->dy;
     float *dvalue = a->dvalue != NULL ? job->dvalue + i * a->S * job->d : NULL;
     struct samples s;
     UDA_ALIGNED(64) float dot[ROOM][TAPS];
@@ -455,7 +459,8 @@ static void backward_head(void *args, int64_t i)
         int64_t head = (n * a->S + token) * a->M + m;
         place_query(job, &s, token);
         place_head(job, &s, head);
-        scatter_head(dot, dvalue, job->value + i * a->S * job->d, a->dy + head * job->d, &s, job);
+        scatter_head(dot, dvalue, job->value + i * a->S * job->d, dy + head * job->d, &s,
+                     job);
         finish_head(job, &s, dot,
                     a->doffsets != NULL ? a->doffsets + head * job->samples * 2 : NULL,
                     a->dweights != NULL ? a->dweights + head * job->samples : NULL);
@@ -467,6 +472,9 @@ static void backward_head(void *args, int64_t i)
 
 int UDA_CPU(deform_bwd)(struct uda_stream *stream, struct uda_deform_args *a)
 {
+    if (a->type != UDA_F32) {
+        return UDA_UNSUPPORTED;
+    }
     struct deform_job job;
     if (a->ws.data == NULL) {
         a->ws.bytes = (size_t)(2 * a->N * a->S * a->D) * sizeof(float);

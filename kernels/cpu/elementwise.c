@@ -28,20 +28,35 @@ static void add_block(float *y, const float *a, const float *b, float s, int64_t
 static void add_task(void *args, int64_t i)
 {
     const struct uda_add_args *a = args;
+    const float *x = a->a, *b = a->b;
+    float *y = a->y;
     int64_t pieces = ceil_div(a->count, PIECE), rows = pieces > 1 ? 1 : max_i64(PIECE / a->count, 1);
     int64_t n0 = i / pieces * rows, n1 = min_i64(n0 + rows, a->N), first = i % pieces * PIECE;
     int64_t count = min_i64(PIECE, a->count - first);
     for (int64_t n = n0; n < n1; n++) {
         int64_t at = n * a->count + first;
-        add_block(a->y + at, a->a + at, a->b + n * a->stride_b + first,
+        add_block(y + at, x + at, b + n * a->stride_b + first,
                   a->scale != NULL ? a->scale[n] : 1.0f, count);
     }
 }
 
 int UDA_CPU(add)(struct uda_stream *stream, struct uda_add_args *a)
 {
+    if (a->type != UDA_F32 || a->type_b != UDA_F32) {
+        return UDA_UNSUPPORTED;
+    }
     int64_t pieces = ceil_div(a->count, PIECE), rows = pieces > 1 ? 1 : max_i64(PIECE / a->count, 1);
     uda_team_run(stream->team, pieces * ceil_div(a->N, rows), add_task, a);
+    return 0;
+}
+
+static int run_unary(struct uda_stream *stream, struct uda_unary_args *a,
+                     void (*task)(void *args, int64_t i))
+{
+    if (a->type != UDA_F32) {
+        return UDA_UNSUPPORTED;
+    }
+    uda_team_run(stream->team, ceil_div(a->count, PIECE), task, a);
     return 0;
 }
 
@@ -60,15 +75,15 @@ static UDA_ALWAYS_INLINE vf gelu_slope(vf x)
 static void gelu_fwd_task(void *args, int64_t i)
 {
     const struct uda_unary_args *a = args;
-    FOR_EACH(i * PIECE, min_i64((i + 1) * PIECE, a->count),
-             vf_store(a->y + at, gelu(vf_load(a->x + at))),
-             vf_store_part(a->y + at, gelu(vf_load_part(a->x + at, rest)), rest));
+    const float *x = a->x;
+    float *y = a->y;
+    FOR_EACH(i * PIECE, min_i64((i + 1) * PIECE, a->count), vf_store(y + at, gelu(vf_load(x + at))),
+             vf_store_part(y + at, gelu(vf_load_part(x + at, rest)), rest));
 }
 
 int UDA_CPU(gelu_fwd)(struct uda_stream *stream, struct uda_unary_args *a)
 {
-    uda_team_run(stream->team, ceil_div(a->count, PIECE), gelu_fwd_task, a);
-    return 0;
+    return run_unary(stream, a, gelu_fwd_task);
 }
 
 /* dx (+)= slope(x) dy for values of task i; old is dx or 0. */
@@ -100,28 +115,26 @@ SLOPE_TASK(relu_bwd_task, relu_back)
 
 int UDA_CPU(gelu_bwd)(struct uda_stream *stream, struct uda_unary_args *a)
 {
-    uda_team_run(stream->team, ceil_div(a->count, PIECE), gelu_bwd_task, a);
-    return 0;
+    return run_unary(stream, a, gelu_bwd_task);
 }
 
 static void relu_fwd_task(void *args, int64_t i)
 {
     const struct uda_unary_args *a = args;
+    const float *x = a->x;
+    float *y = a->y;
     int64_t last = min_i64((i + 1) * PIECE, a->count);
     for (int64_t at = i * PIECE; at < last; at++) {
-        float x = a->x[at];
-        a->y[at] = x > 0.0f ? x : 0.0f;
+        y[at] = x[at] > 0.0f ? x[at] : 0.0f;
     }
 }
 
 int UDA_CPU(relu_fwd)(struct uda_stream *stream, struct uda_unary_args *a)
 {
-    uda_team_run(stream->team, ceil_div(a->count, PIECE), relu_fwd_task, a);
-    return 0;
+    return run_unary(stream, a, relu_fwd_task);
 }
 
 int UDA_CPU(relu_bwd)(struct uda_stream *stream, struct uda_unary_args *a)
 {
-    uda_team_run(stream->team, ceil_div(a->count, PIECE), relu_bwd_task, a);
-    return 0;
+    return run_unary(stream, a, relu_bwd_task);
 }

@@ -60,6 +60,8 @@ static struct cut cut_of(const struct uda_gemm_args *a)
 
 struct job {
     const struct uda_gemm_args *a;
+    const float *A, *B, *bias;
+    float *C;
     struct cut cut;
     float *partial; /* [chunks, M, N] when chunks > 1 */
     int *status;    /* [tiles * chunks] */
@@ -82,17 +84,17 @@ static void tile(void *args, int64_t i)
     int64_t m0 = tm * c->tile_m, n0 = tn * c->tile_n, k0 = chunk * c->chunk_k;
     int64_t m = min_i64(c->tile_m, a->M - m0), n = min_i64(c->tile_n, a->N - n0);
     int64_t k = min_i64(c->chunk_k, a->K - k0);
-    const float *A = a->transpose_a ? a->A + k0 * a->lda + m0 : a->A + m0 * a->lda + k0;
-    const float *B = a->transpose_b ? a->B + n0 * a->ldb + k0 : a->B + k0 * a->ldb + n0;
-    float *C = a->C + m0 * a->ldc + n0;
+    const float *A = job->A + (a->transpose_a ? k0 * a->lda + m0 : m0 * a->lda + k0);
+    const float *B = job->B + (a->transpose_b ? n0 * a->ldb + k0 : k0 * a->ldb + n0);
+    float *C = job->C + m0 * a->ldc + n0;
     int64_t ldc = a->ldc;
     bool accumulate = a->accumulate;
     if (c->chunks > 1) {
         C = job->partial + chunk * a->M * a->N + m0 * a->N + n0;
         ldc = a->N;
         accumulate = false;
-    } else if (a->bias != NULL) {
-        set_bias(C, ldc, a->bias + n0, m, n);
+    } else if (job->bias != NULL) {
+        set_bias(C, ldc, job->bias + n0, m, n);
         accumulate = true;
     }
     job->status[i] = UDA_CPU(gemm_sequential)(a->transpose_a, a->transpose_b, m, n, k, A, a->lda, B,
@@ -104,9 +106,9 @@ static void join_row(void *args, int64_t i)
 {
     struct job *job = args;
     const struct uda_gemm_args *a = job->a;
-    float *C = a->C + i * a->ldc;
-    if (a->bias != NULL) {
-        memcpy(C, a->bias, (size_t)a->N * sizeof *C);
+    float *C = job->C + i * a->ldc;
+    if (job->bias != NULL) {
+        memcpy(C, job->bias, (size_t)a->N * sizeof *C);
     } else if (!a->accumulate) {
         memset(C, 0, (size_t)a->N * sizeof *C);
     }
@@ -120,7 +122,10 @@ static void join_row(void *args, int64_t i)
 
 int UDA_CPU(gemm)(struct uda_stream *stream, struct uda_gemm_args *a)
 {
-    struct job job = {.a = a, .cut = cut_of(a)};
+    if (a->type != UDA_F32 || a->type_c != UDA_F32) {
+        return UDA_UNSUPPORTED;
+    }
+    struct job job = {.a = a, .A = a->A, .B = a->B, .bias = a->bias, .C = a->C, .cut = cut_of(a)};
     int64_t tasks = job.cut.tiles_m * job.cut.tiles_n * job.cut.chunks;
     int64_t partial = job.cut.chunks > 1 ? job.cut.chunks * a->M * a->N : 0;
     if (a->ws.data == NULL) {
@@ -148,9 +153,10 @@ static void sum_chunk(void *args, int64_t i)
     const struct uda_column_sum_args *a = args;
     float *part = (float *)a->ws.data + i * a->columns;
     memset(part, 0, (size_t)a->columns * sizeof *part);
+    const float *from = a->x;
     int64_t last = min_i64((i + 1) * SUM_CHUNK, a->rows);
     for (int64_t row = i * SUM_CHUNK; row < last; row++) {
-        const float *x = a->x + row * a->ldx;
+        const float *x = from + row * a->ldx;
         for (int64_t j = 0; j < a->columns; j++) {
             part[j] += x[j];
         }
@@ -159,6 +165,9 @@ static void sum_chunk(void *args, int64_t i)
 
 int UDA_CPU(column_sum)(struct uda_stream *stream, struct uda_column_sum_args *a)
 {
+    if (a->type != UDA_F32) {
+        return UDA_UNSUPPORTED;
+    }
     int64_t chunks = ceil_div(a->rows, SUM_CHUNK);
     if (a->ws.data == NULL) {
         a->ws.bytes = (size_t)(chunks * a->columns + 1) * sizeof(float);

@@ -8,8 +8,8 @@ static void copy_task(void *args, int64_t i)
     const struct uda_copy_blocks_args *a = args;
     int64_t pieces = ceil_div(a->count, PIECE), n = i / pieces, first = i % pieces * PIECE;
     int64_t count = min_i64(PIECE, a->count - first);
-    const float *x = a->x + n * a->stride_x + first;
-    float *y = a->y + n * a->stride_y + first;
+    const float *x = (const float *)a->x + n * a->stride_x + first;
+    float *y = (float *)a->y + n * a->stride_y + first;
     float s = a->scale != NULL ? a->scale[n] : 1.0f;
     if (a->accumulate) {
         for (int64_t k = 0; k < count; k++) {
@@ -26,6 +26,9 @@ static void copy_task(void *args, int64_t i)
 
 int UDA_CPU(copy_blocks)(struct uda_stream *stream, struct uda_copy_blocks_args *a)
 {
+    if (a->type != UDA_F32 || a->type_x != UDA_F32) {
+        return UDA_UNSUPPORTED;
+    }
     uda_team_run(stream->team, a->N * ceil_div(a->count, PIECE), copy_task, a);
     return 0;
 }
@@ -33,14 +36,18 @@ int UDA_CPU(copy_blocks)(struct uda_stream *stream, struct uda_copy_blocks_args 
 static void fill_task(void *args, int64_t i)
 {
     const struct uda_fill_args *a = args;
+    float *y = a->y;
     int64_t last = min_i64((i + 1) * PIECE, a->count);
     for (int64_t k = i * PIECE; k < last; k++) {
-        a->y[k] = a->value;
+        y[k] = a->value;
     }
 }
 
 int UDA_CPU(fill)(struct uda_stream *stream, struct uda_fill_args *a)
 {
+    if (a->type != UDA_F32) {
+        return UDA_UNSUPPORTED;
+    }
     uda_team_run(stream->team, ceil_div(a->count, PIECE), fill_task, a);
     return 0;
 }
@@ -54,7 +61,7 @@ static void sum_task(void *args, int64_t i)
         memset(y, 0, (size_t)count * sizeof *y);
     }
     for (int64_t n = 0; n < a->N; n++) {
-        const float *x = a->x + n * a->stride_x + first;
+        const float *x = (const float *)a->x + n * a->stride_x + first;
         for (int64_t k = 0; k < count; k++) {
             y[k] += x[k];
         }
@@ -63,6 +70,9 @@ static void sum_task(void *args, int64_t i)
 
 int UDA_CPU(sum_blocks)(struct uda_stream *stream, struct uda_sum_blocks_args *a)
 {
+    if (a->type != UDA_F32) {
+        return UDA_UNSUPPORTED;
+    }
     uda_team_run(stream->team, ceil_div(a->count, PIECE), sum_task, a);
     return 0;
 }
@@ -73,7 +83,7 @@ static void patchify_task(void *args, int64_t i)
     const struct uda_patchify_args *a = args;
     int64_t h = a->H / 4, w = a->W / 4, n = i / h, y = i % h;
     const float *x = a->x + (n * a->H + 4 * y) * a->W * 3;
-    float *to = a->y + i * w * 48;
+    float *to = (float *)a->y + i * w * 48;
     for (int64_t p = 0; p < w; p++, to += 48) {
         for (int64_t k = 0; k < 48; k++) {
             int64_t c = k / 16, ky = k / 4 % 4, kx = k % 4;
@@ -84,6 +94,9 @@ static void patchify_task(void *args, int64_t i)
 
 int UDA_CPU(patchify)(struct uda_stream *stream, struct uda_patchify_args *a)
 {
+    if (a->type != UDA_F32) {
+        return UDA_UNSUPPORTED;
+    }
     uda_team_run(stream->team, a->N * (a->H / 4), patchify_task, a);
     return 0;
 }
@@ -93,12 +106,13 @@ static void merge_task(void *args, int64_t i)
 {
     const struct uda_patch_merge_args *a = args;
     int64_t h = ceil_div(a->H, 2), w = ceil_div(a->W, 2), n = i / h, y = i % h, C = a->C;
-    float *to = a->y + i * w * 4 * C;
+    const float *from = a->x;
+    float *to = (float *)a->y + i * w * 4 * C;
     for (int64_t x = 0; x < w; x++) {
         for (int64_t q = 0; q < 4; q++, to += C) {
             int64_t yy = 2 * y + q % 2, xx = 2 * x + q / 2;
             if (yy < a->H && xx < a->W) {
-                memcpy(to, a->x + ((n * a->H + yy) * a->W + xx) * C, (size_t)C * sizeof *to);
+                memcpy(to, from + ((n * a->H + yy) * a->W + xx) * C, (size_t)C * sizeof *to);
             } else {
                 memset(to, 0, (size_t)C * sizeof *to);
             }
@@ -108,6 +122,9 @@ static void merge_task(void *args, int64_t i)
 
 int UDA_CPU(patch_merge_fwd)(struct uda_stream *stream, struct uda_patch_merge_args *a)
 {
+    if (a->type != UDA_F32) {
+        return UDA_UNSUPPORTED;
+    }
     uda_team_run(stream->team, a->N * ceil_div(a->H, 2), merge_task, a);
     return 0;
 }
@@ -117,10 +134,10 @@ static void merge_back_task(void *args, int64_t i)
 {
     const struct uda_patch_merge_args *a = args;
     int64_t h = ceil_div(a->H, 2), w = ceil_div(a->W, 2), n = i / a->H, y = i % a->H, C = a->C;
-    float *dx = a->dx + i * a->W * C;
+    float *dx = (float *)a->dx + i * a->W * C;
     for (int64_t x = 0; x < a->W; x++, dx += C) {
         int64_t q = y % 2 + 2 * (x % 2);
-        const float *from = a->dy + (((n * h + y / 2) * w + x / 2) * 4 + q) * C;
+        const float *from = (const float *)a->dy + (((n * h + y / 2) * w + x / 2) * 4 + q) * C;
         if (a->accumulate) {
             for (int64_t c = 0; c < C; c++) {
                 dx[c] += from[c];
@@ -133,6 +150,9 @@ static void merge_back_task(void *args, int64_t i)
 
 int UDA_CPU(patch_merge_bwd)(struct uda_stream *stream, struct uda_patch_merge_args *a)
 {
+    if (a->type != UDA_F32) {
+        return UDA_UNSUPPORTED;
+    }
     uda_team_run(stream->team, a->N * a->H, merge_back_task, a);
     return 0;
 }

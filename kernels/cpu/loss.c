@@ -57,10 +57,9 @@ int UDA_CPU(class_loss_bwd)(struct uda_stream *stream, struct uda_class_loss_arg
 /* ---- mask losses ---- */
 
 /* Memory of one area: of all candidates x; of the points kept x, t, the logistic function of x, and
- * their places; the target's pixels. */
+ * their places. */
 struct area {
     float *all, *x, *t, *sigmoid, *point;
-    uint32_t *bits;
 };
 
 struct mask_job {
@@ -81,7 +80,6 @@ static struct area area_of(const struct mask_job *job, int64_t i)
     s.t = s.x + room_for(job->a->P);
     s.sigmoid = s.t + room_for(job->a->P);
     s.point = s.sigmoid + room_for(job->a->P);
-    s.bits = (uint32_t *)(void *)(s.point + 2 * room_for(job->a->P));
     return s;
 }
 
@@ -135,7 +133,7 @@ static uint32_t select_magnitude(const float *x, int64_t count, int64_t k, int64
 /* Moves the most uncertain candidates to the front of x and point, in their order. */
 static void keep_uncertain(struct area *s, const struct uda_mask_loss_args *a, int64_t r)
 {
-    const float *candidate = a->candidate + r * a->candidates * 2;
+    const float *candidate = a->candidate + a->target[r] * a->candidates * 2;
     if (a->important == 0) {
         return;
     }
@@ -186,18 +184,18 @@ static void mask_row(struct mask_job *job, struct area *s, int64_t r)
     const float *map = job->logits + r * a->H * a->W;
     int64_t random = a->P - a->important;
     struct point_taps taps;
-    sample_points(s->all, a->candidate + r * a->candidates * 2, a->candidates, map, a->H, a->W);
+    sample_points(s->all, a->candidate + a->target[r] * a->candidates * 2, a->candidates, map, a->H, a->W);
     keep_uncertain(s, a, r);
     if (random > 0) {
-        memcpy(s->point + 2 * a->important, a->random + r * random * 2,
+        memcpy(s->point + 2 * a->important, a->random + a->target[r] * random * 2,
                (size_t)(2 * random) * sizeof *s->point);
-        sample_points(s->all, a->random + r * random * 2, random, map, a->H, a->W);
+        sample_points(s->all, a->random + a->target[r] * random * 2, random, map, a->H, a->W);
         memcpy(s->x + a->important, s->all, (size_t)random * sizeof *s->x);
     }
-    pack_mask(s->bits, a->mask + a->target[r] * a->height * a->width, a->height * a->width);
+    const uint32_t *mask = a->mask + a->target[r] * uda_mask_words(a->height * a->width);
     for (int64_t j = 0; j < a->P; j += BLOCK) {
         point_taps(&taps, s->point + 2 * j, min_i64(BLOCK, a->P - j), a->height, a->width);
-        point_label(s->t + j, s->bits, &taps);
+        point_label(s->t + j, mask, &taps);
     }
     struct sums sum = sum_points(s, a->P);
     double denominator = sum.sigmoid + sum.label + 1.0, overlap = 2.0 * sum.product + 1.0;
@@ -250,8 +248,7 @@ int UDA_CPU(mask_loss_fwd)(struct uda_stream *stream, struct uda_mask_loss_args 
                                     .lda = a->C, .B = a->f, .ldb = a->C, .ldc = pixels};
     int64_t product_floats = floats_of(stream, &product), map = ceil_div(a->R * pixels, 16) * 16;
     struct mask_job job = {.a = a, .areas = min_i64(AREAS, a->R)};
-    job.area_floats = room_for(max_i64(a->candidates, a->P)) + 5 * room_for(a->P) +
-                      mask_words(a->height * a->width);
+    job.area_floats = room_for(max_i64(a->candidates, a->P)) + 5 * room_for(a->P);
     int64_t losses = ceil_div(4 * a->R, 16) * 16;
     if (a->ws.data == NULL) {
         a->ws.bytes = (size_t)(losses + rows + product_floats + map + job.areas * job.area_floats) *

@@ -16,8 +16,7 @@ struct share {
 
 struct match_job {
     const struct uda_match_cost_args *a;
-    uint32_t *bits; /* [M, words] */
-    int64_t words;
+    int64_t words; /* of a mask */
     int64_t blocks, shares, share_floats;
     int status[SHARES];
 };
@@ -25,7 +24,7 @@ struct match_job {
 static struct share share_of(const struct match_job *job, int64_t i)
 {
     const struct uda_match_cost_args *a = job->a;
-    struct share s = {.features = (float *)a->ws.data + a->M * job->words + i * job->share_floats};
+    struct share s = {.features = (float *)a->ws.data + i * job->share_floats};
     s.x = s.features + BLOCK * a->C;
     s.sigmoid = s.x + a->Q * BLOCK;
     s.label = s.sigmoid + a->Q * BLOCK;
@@ -71,13 +70,6 @@ static void sum_row(const struct share *s, int64_t q, int64_t count)
     s->sum_sigmoid[q] += vf_sum(total);
 }
 
-static void pack_target(void *args, int64_t m)
-{
-    const struct match_job *job = args;
-    int64_t pixels = job->a->height * job->a->width;
-    pack_mask(job->bits + m * job->words, job->a->mask + m * pixels, pixels);
-}
-
 static int add_block(const struct match_job *job, const struct share *s, int64_t first)
 {
     const struct uda_match_cost_args *a = job->a;
@@ -93,7 +85,7 @@ static int add_block(const struct match_job *job, const struct share *s, int64_t
     point_taps(&taps, a->point + 2 * first, count, a->height, a->width);
     for (int64_t m = 0; m < a->M; m++) {
         float *label = s->label + m * BLOCK;
-        point_label(label, job->bits + m * job->words, &taps);
+        point_label(label, a->mask + m * job->words, &taps);
         vf sum = vf_set(0.0f);
         for (int64_t j = 0; j < BLOCK; j += UDA_LANES) {
             sum += vf_load(label + j);
@@ -158,16 +150,14 @@ static void match_row(void *args, int64_t q)
 int UDA_CPU(match_cost)(struct uda_stream *stream, struct uda_match_cost_args *a)
 {
     struct match_job job = {.a = a, .blocks = ceil_div(a->P, BLOCK),
-                            .words = mask_words(a->height * a->width)};
+                            .words = uda_mask_words(a->height * a->width)};
     job.shares = min_i64(SHARES, job.blocks);
     int64_t floats = BLOCK * (a->C + 2 * a->Q + a->M) + 2 * a->Q * a->M + 2 * a->Q + a->M;
     job.share_floats = ceil_div(floats, 16) * 16;
     if (a->ws.data == NULL) {
-        a->ws.bytes = (size_t)(a->M * job.words + job.shares * job.share_floats) * sizeof(float);
+        a->ws.bytes = (size_t)(job.shares * job.share_floats) * sizeof(float);
         return 0;
     }
-    job.bits = a->ws.data;
-    uda_team_run(stream->team, a->M, pack_target, &job);
     uda_team_run(stream->team, job.shares, match_share, &job);
     for (int64_t i = 0; i < job.shares; i++) {
         if (job.status[i] != 0) {

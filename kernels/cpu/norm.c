@@ -44,10 +44,10 @@ static float row_spread(const float *x, float mean, int64_t C)
 static void row_fwd(const struct uda_layernorm_args *a, int64_t row)
 {
     int64_t C = a->C;
-    const float *x = a->a + row * C, *gamma = a->gamma, *beta = a->beta;
+    const float *x = (const float *)a->a + row * C, *gamma = a->gamma, *beta = a->beta;
     if (a->b != NULL) {
-        const float *b = a->b + row * C;
-        float *sum = a->sum + row * C;
+        const float *b = (const float *)a->b + row * C;
+        float *sum = (float *)a->sum + row * C;
         for (int64_t c = 0; c < C; c++) {
             sum[c] = x[c] + b[c];
         }
@@ -55,7 +55,7 @@ static void row_fwd(const struct uda_layernorm_args *a, int64_t row)
     }
     float mean = row_sum(x, C) / (float)C;
     float rstd = 1.0f / sqrtf(row_spread(x, mean, C) / (float)C + a->eps);
-    float *UDA_RESTRICT y = a->y + row * C;
+    float *UDA_RESTRICT y = (float *)a->y + row * C;
     for (int64_t c = 0; c < C; c++) {
         y[c] = (x[c] - mean) * rstd * gamma[c] + beta[c];
     }
@@ -76,6 +76,9 @@ static void layernorm_fwd_task(void *args, int64_t i)
 
 int UDA_CPU(layernorm_fwd)(struct uda_stream *stream, struct uda_layernorm_args *a)
 {
+    if (a->type != UDA_F32) {
+        return UDA_UNSUPPORTED;
+    }
     uda_team_run(stream->team, ceil_div(a->rows, ROWS), layernorm_fwd_task, a);
     return 0;
 }
@@ -128,16 +131,16 @@ static void layernorm_bwd_task(void *args, int64_t i)
     float *partial = (float *)a->ws.data + i * 2 * C;
     memset(partial, 0, (size_t)(2 * C) * sizeof *partial);
     for (int64_t row = i * ROWS; row < last; row++) {
-        const float *x = a->x + row * C, *dy = a->dy + row * C;
+        const float *x = (const float *)a->x + row * C, *dy = (const float *)a->dy + row * C;
         float mean = a->saved_stats[2 * row], rstd = a->saved_stats[2 * row + 1], sums[2];
         row_sums(sums, partial, partial + C, x, dy, a->gamma, mean, rstd, C);
         float p = -rstd * rstd * sums[1] / (float)C;
         float q = -rstd * sums[0] / (float)C - mean * p;
         if (a->dx != NULL) {
-            row_dx(a->dx + row * C, a->add_dx, x, dy, a->gamma, rstd, p, q, C);
+            row_dx((float *)a->dx + row * C, a->add_dx, x, dy, a->gamma, rstd, p, q, C);
         }
         if (a->dx2 != NULL) {
-            row_dx(a->dx2 + row * C, a->add_dx2, x, dy, a->gamma, rstd, p, q, C);
+            row_dx((float *)a->dx2 + row * C, a->add_dx2, x, dy, a->gamma, rstd, p, q, C);
         }
     }
 }
@@ -174,6 +177,9 @@ static void join_task(void *args, int64_t i)
 
 int UDA_CPU(layernorm_bwd)(struct uda_stream *stream, struct uda_layernorm_args *a)
 {
+    if (a->type != UDA_F32) {
+        return UDA_UNSUPPORTED;
+    }
     int64_t chunks = ceil_div(a->rows, ROWS);
     if (a->ws.data == NULL) {
         a->ws.bytes = (size_t)(chunks * 2 * a->C) * sizeof(float);
@@ -193,6 +199,8 @@ int UDA_CPU(layernorm_bwd)(struct uda_stream *stream, struct uda_layernorm_args 
 
 struct group_job {
     const struct uda_groupnorm_args *a;
+    const float *x, *dy;
+    float *y, *dx;
     int64_t chunks;       /* of tokens, for one image */
     float *partial;       /* [N, chunks, 2, C] */
     float *coefficients;  /* [N, 5, C]: y = x c0 + c1; dx = dy c2 + x c3 + c4 */
@@ -200,7 +208,8 @@ struct group_job {
 
 static struct group_job group_job(struct uda_groupnorm_args *a)
 {
-    struct group_job job = {.a = a, .chunks = ceil_div(a->T, TOKENS), .partial = a->ws.data};
+    struct group_job job = {.a = a, .x = a->x, .dy = a->dy, .y = a->y, .dx = a->dx,
+                            .chunks = ceil_div(a->T, TOKENS), .partial = a->ws.data};
     int64_t partial = a->N * job.chunks * 2 * a->C;
     if (a->ws.data == NULL) {
         a->ws.bytes = (size_t)(partial + a->N * 5 * a->C) * sizeof(float);
@@ -218,7 +227,7 @@ static void group_moments(void *args, int64_t i)
     const struct uda_groupnorm_args *a = job->a;
     int64_t C = a->C, n = i / job->chunks, first = i % job->chunks * TOKENS;
     int64_t last = min_i64(first + TOKENS, a->T);
-    const float *x0 = a->x + n * a->T * C;
+    const float *x0 = job->x + n * a->T * C;
     float *UDA_RESTRICT sum = job->partial + i * 2 * C, *UDA_RESTRICT square = sum + C;
     memset(sum, 0, (size_t)(2 * C) * sizeof *sum);
     for (int64_t t = first; t < last; t++) {
@@ -247,7 +256,7 @@ static void group_stats(void *args, int64_t i)
     const struct group_job *job = args;
     const struct uda_groupnorm_args *a = job->a;
     int64_t per = a->C / a->groups, n = i / a->groups, first = i % a->groups * per;
-    const float *x0 = a->x + n * a->T * a->C;
+    const float *x0 = job->x + n * a->T * a->C;
     double mean = 0.0, spread = 0.0, T = (double)a->T;
     for (int64_t c = first; c < first + per; c++) {
         mean += (double)x0[c] + chunk_sum(job, n, 0, c) / T;
@@ -283,8 +292,8 @@ static void group_apply(void *args, int64_t i)
     const float *c0 = job->coefficients + n * 5 * C, *c1 = c0 + C;
     float floor = a->relu ? 0.0f : -INFINITY;
     for (int64_t t = first; t < last; t++) {
-        const float *x = a->x + (n * a->T + t) * C;
-        float *UDA_RESTRICT y = a->y + (n * a->T + t) * C;
+        const float *x = job->x + (n * a->T + t) * C;
+        float *UDA_RESTRICT y = job->y + (n * a->T + t) * C;
         for (int64_t c = 0; c < C; c++) {
             float value = x[c] * c0[c] + c1[c];
             y[c] = value < floor ? floor : value;
@@ -294,6 +303,9 @@ static void group_apply(void *args, int64_t i)
 
 int UDA_CPU(groupnorm_fwd)(struct uda_stream *stream, struct uda_groupnorm_args *a)
 {
+    if (a->type != UDA_F32) {
+        return UDA_UNSUPPORTED;
+    }
     struct group_job job = group_job(a);
     if (a->ws.data == NULL) {
         return 0;
@@ -346,7 +358,7 @@ static void group_slopes(void *args, int64_t i)
     memset(sum, 0, (size_t)(2 * C) * sizeof *sum);
     for (int64_t t = first; t < last; t++) {
         int64_t at = (n * a->T + t) * C;
-        token_sums(sum, sum + C, a->x + at, a->dy + at, c0, c1, r, m, floor, C);
+        token_sums(sum, sum + C, job->x + at, job->dy + at, c0, c1, r, m, floor, C);
     }
 }
 
@@ -406,9 +418,9 @@ static void group_dx(void *args, int64_t i)
     for (int64_t t = first; t < last; t++) {
         int64_t at = (n * a->T + t) * C;
         if (a->add_dx) {
-            token_dx(a->dx + at, true, a->x + at, a->dy + at, c, floor, C);
+            token_dx(job->dx + at, true, job->x + at, job->dy + at, c, floor, C);
         } else {
-            token_dx(a->dx + at, false, a->x + at, a->dy + at, c, floor, C);
+            token_dx(job->dx + at, false, job->x + at, job->dy + at, c, floor, C);
         }
     }
 }
@@ -434,6 +446,9 @@ static void group_parameters(const struct group_job *job)
 
 int UDA_CPU(groupnorm_bwd)(struct uda_stream *stream, struct uda_groupnorm_args *a)
 {
+    if (a->type != UDA_F32) {
+        return UDA_UNSUPPORTED;
+    }
     struct group_job job = group_job(a);
     if (a->ws.data == NULL) {
         return 0;

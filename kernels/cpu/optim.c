@@ -42,6 +42,28 @@ int UDA_CPU(sum_squares)(struct uda_stream *stream, struct uda_sum_squares_args 
     return 0;
 }
 
+int UDA_CPU(spoil)(struct uda_stream *stream, struct uda_spoil_args *a)
+{
+    (void)stream;
+    bool bad = false;
+    for (int64_t i = 0; i < a->values; i++) {
+        bad = bad || !isfinite(a->value[i]);
+    }
+    for (int64_t i = 0; i < a->faults; i++) {
+        bad = bad || a->fault[i] != 0;
+    }
+    if (bad) {
+        a->x[0] = NAN;
+    }
+    return 0;
+}
+
+static double clip_factor(const struct uda_adamw_args *a)
+{
+    double factor = a->max_norm / (sqrt(*a->squares) + 1e-6);
+    return a->max_norm <= 0.0 || factor > 1.0 ? 1.0 : factor;
+}
+
 /* Elements from..to-1 with the constants of their segment. */
 static void adamw_range(const struct uda_adamw_args *a, const struct uda_adamw_segment *s,
                         int64_t from, int64_t to)
@@ -49,7 +71,7 @@ static void adamw_range(const struct uda_adamw_args *a, const struct uda_adamw_s
     double correction1 = 1.0 - pow(a->beta1, (double)a->t);
     double correction2 = 1.0 - pow(a->beta2, (double)a->t);
     const float decay = (float)(1.0 - s->lr * s->weight_decay), step = (float)(s->lr / correction1);
-    const float root = (float)sqrt(correction2), eps = (float)a->eps, scale = (float)a->scale;
+    const float root = (float)sqrt(correction2), eps = (float)a->eps, scale = (float)clip_factor(a);
     const float part1 = (float)(1.0 - a->beta1), part2 = (float)(1.0 - a->beta2);
     const float keep2 = (float)a->beta2;
     float *UDA_RESTRICT p = a->value + from, *UDA_RESTRICT m = a->m + from;
@@ -79,6 +101,9 @@ static void adamw_chunk(void *args, int64_t i)
 int UDA_CPU(adamw)(struct uda_stream *stream, struct uda_adamw_args *a)
 {
     int64_t end = 0;
+    if (!isfinite(*a->squares)) {
+        return 0;
+    }
     for (int64_t k = 0; k < a->segments; k++) {
         end = max_i64(end, a->segment[k].offset + a->segment[k].count);
     }

@@ -75,33 +75,7 @@ static inline void point_sample(float *UDA_RESTRICT x, const float *map,
     }
 }
 
-/* Words for a mask of so many pixels, a multiple of 16. */
-static inline int64_t mask_words(int64_t pixels) { return ceil_div(pixels, 512) * 16; }
-
-/* The pixels of a mask as bits: a sixteenth of a megapixel fits the first-level cache, where points
- * find it. */
-static inline void pack_mask(uint32_t *UDA_RESTRICT bits, const uint8_t *mask, int64_t pixels)
-{
-    uint8_t last[32] = {0};
-    int64_t whole = pixels / 32;
-    memset(bits + whole, 0, (size_t)(mask_words(pixels) - whole) * sizeof *bits);
-    memcpy(last, mask + whole * 32, (size_t)(pixels % 32));
-    for (int64_t i = 0; i < whole + (pixels % 32 != 0); i++) {
-        const uint8_t *from = i < whole ? mask + i * 32 : last;
-        uint32_t word = 0;
-        for (int k = 0; k < 4; k++) {
-            uint64_t eight = 0;
-            for (int j = 0; j < 8; j++) {
-                eight |= (uint64_t)from[8 * k + j] << (8 * j);
-            }
-            /* Bit 8 j moves to bit 56 + j; no two meet. */
-            word |= (uint32_t)((eight & 0x0101010101010101u) * 0x0102040810204080u >> 56) << (8 * k);
-        }
-        bits[i] = word;
-    }
-}
-
-/* t [UDA_POINT_BLOCK] = a packed mask at the points. */
+/* t [UDA_POINT_BLOCK] = a mask of bits at the points. */
 static inline void point_label(float *UDA_RESTRICT t, const uint32_t *bits,
                                const struct point_taps *taps)
 {

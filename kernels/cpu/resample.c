@@ -29,18 +29,19 @@ static void resize_row(void *args, int64_t i)
 {
     const struct resize_job *job = args;
     const struct uda_resize_args *a = job->a;
+    const float *x = a->x, *adds = a->add;
     int64_t C = a->C, n = i / a->H;
     struct tap row = job->rows[i % a->H];
-    const float *top = a->x + (n * a->h + row.low) * a->w * C;
-    const float *bottom = a->x + (n * a->h + row.high) * a->w * C;
+    const float *top = x + (n * a->h + row.low) * a->w * C;
+    const float *bottom = x + (n * a->h + row.high) * a->w * C;
     for (int64_t j = 0; j < a->W; j++) {
         struct tap column = job->columns[j];
         float w11 = row.part * column.part, w10 = row.part - w11, w01 = column.part - w11;
         float w00 = 1.0f - row.part - w01;
         const float *x00 = top + column.low * C, *x01 = top + column.high * C;
         const float *x10 = bottom + column.low * C, *x11 = bottom + column.high * C;
-        const float *add = a->add != NULL ? a->add + (i * a->W + j) * C : NULL;
-        float *UDA_RESTRICT y = a->y + (i * a->W + j) * C;
+        const float *add = adds != NULL ? adds + (i * a->W + j) * C : NULL;
+        float *UDA_RESTRICT y = (float *)a->y + (i * a->W + j) * C;
         for (int64_t c = 0; c < C; c++) {
             y[c] = w00 * x00[c] + w01 * x01[c] + w10 * x10[c] + w11 * x11[c];
         }
@@ -73,6 +74,9 @@ static bool prepare(struct resize_job *job, struct uda_workspace *ws)
 int UDA_CPU(resize_fwd)(struct uda_stream *stream, struct uda_resize_args *a)
 {
     struct resize_job job = {.a = a};
+    if (a->type != UDA_F32) {
+        return UDA_UNSUPPORTED;
+    }
     if (prepare(&job, &a->ws)) {
         uda_team_run(stream->team, a->N * a->H, resize_row, &job);
     }
@@ -103,7 +107,8 @@ static void gather_row(void *args, int64_t i)
     const struct resize_job *job = args;
     const struct uda_resize_args *a = job->a;
     int64_t n = i / a->h, y = i % a->h;
-    float *dx = a->dx + i * a->w * a->C;
+    const float *dy = a->dy;
+    float *dx = (float *)a->dx + i * a->w * a->C;
     if (!a->accumulate_x) {
         memset(dx, 0, (size_t)(a->w * a->C) * sizeof *dx);
     }
@@ -114,7 +119,7 @@ static void gather_row(void *args, int64_t i)
         struct tap row = job->rows[o];
         float weight = (row.low == y ? 1.0f - row.part : 0.0f) + (row.high == y ? row.part : 0.0f);
         if (weight != 0.0f) {
-            spread_row(dx, a->dy + (n * a->H + o) * a->W * a->C, weight, job);
+            spread_row(dx, dy + (n * a->H + o) * a->W * a->C, weight, job);
         }
     }
 }
@@ -124,8 +129,8 @@ static void copy_row(void *args, int64_t i)
     const struct resize_job *job = args;
     const struct uda_resize_args *a = job->a;
     int64_t count = a->W * a->C;
-    const float *dy = a->dy + i * count;
-    float *dadd = a->dadd + i * count;
+    const float *dy = (const float *)a->dy + i * count;
+    float *dadd = (float *)a->dadd + i * count;
     if (!a->accumulate_add) {
         memcpy(dadd, dy, (size_t)count * sizeof *dadd);
         return;
@@ -138,6 +143,9 @@ static void copy_row(void *args, int64_t i)
 int UDA_CPU(resize_bwd)(struct uda_stream *stream, struct uda_resize_args *a)
 {
     struct resize_job job = {.a = a};
+    if (a->type != UDA_F32) {
+        return UDA_UNSUPPORTED;
+    }
     if (prepare(&job, &a->ws)) {
         if (a->dx != NULL) {
             uda_team_run(stream->team, a->N * a->h, gather_row, &job);
@@ -155,9 +163,9 @@ static void pool_row(void *args, int64_t i)
     int64_t H = a->H / a->ratio, W = a->W / a->ratio, C = a->C, n = i / H;
     int64_t row = n * a->H + i % H * a->ratio + a->ratio / 2 - 1;
     for (int64_t j = 0; j < W; j++) {
-        const float *top = a->x + (row * a->W + j * a->ratio + a->ratio / 2 - 1) * C;
+        const float *top = (const float *)a->x + (row * a->W + j * a->ratio + a->ratio / 2 - 1) * C;
         const float *bottom = top + a->W * C;
-        float *UDA_RESTRICT y = a->y + (i * W + j) * C;
+        float *UDA_RESTRICT y = (float *)a->y + (i * W + j) * C;
         for (int64_t c = 0; c < C; c++) {
             y[c] = 0.25f * (top[c] + top[C + c] + (bottom[c] + bottom[C + c]));
         }
@@ -166,6 +174,9 @@ static void pool_row(void *args, int64_t i)
 
 int UDA_CPU(centre_pool)(struct uda_stream *stream, struct uda_centre_pool_args *a)
 {
+    if (a->type != UDA_F32) {
+        return UDA_UNSUPPORTED;
+    }
     uda_team_run(stream->team, a->N * (a->H / a->ratio), pool_row, a);
     return 0;
 }

@@ -2,6 +2,8 @@
 #include "kernels/cpu/vrows.h"
 #include "kernels/window_geometry.h"
 
+#include "src/base/err.h"
+
 #include <math.h>
 
 /* Tasks a call is cut into, at least if there is that much to do. */
@@ -276,7 +278,7 @@ static void forward_head(const struct plan *p, struct scratch *s, int64_t w, int
         smm(rows, vectors, p->n, s->s, p->ld, 1, s->v, p->dp, false, s->o, p->dp);
         for (int64_t i = 0; i < rows; i++) {
             if (s->token[i0 + i] >= 0) {
-                copy_scaled(a->y + s->token[i0 + i] * a->D + first, s->o + i * p->dp, p->d,
+                copy_scaled((float *)a->y + s->token[i0 + i] * a->D + first, s->o + i * p->dp, p->d,
                             inverse[i]);
             }
         }
@@ -316,6 +318,9 @@ static bool plan_begin(struct plan *p, struct uda_stream *stream,
 
 int UDA_CPU(window_attention_fwd)(struct uda_stream *stream, struct uda_window_attention_args *a)
 {
+    if (a->type != UDA_F32) {
+        return UDA_UNSUPPORTED;
+    }
     struct plan p;
     if (plan_begin(&p, stream, a, false)) {
         uda_team_run(stream->team, p.chunks * p.groups, forward_task, &p);
@@ -382,7 +387,7 @@ static void scatter(const struct plan *p, const struct scratch *s, const float *
         int64_t token = s->token[row0 + i];
         if (token >= 0) {
             if (a->dqkv != NULL) {
-                put(a->dqkv + token * 3 * a->D + first, from, p->d, scale, a->add_dqkv);
+                put((float *)a->dqkv + token * 3 * a->D + first, from, p->d, scale, a->add_dqkv);
             }
         } else if (bias_sum != NULL) {
             put(bias_sum, from, p->d, scale, true);
@@ -510,6 +515,9 @@ static void join_head(void *args, int64_t head)
 
 int UDA_CPU(window_attention_bwd)(struct uda_stream *stream, struct uda_window_attention_args *a)
 {
+    if (a->type != UDA_F32) {
+        return UDA_UNSUPPORTED;
+    }
     struct plan p;
     if (plan_begin(&p, stream, a, true)) {
         uda_team_run(stream->team, p.chunks * p.groups, backward_task, &p);

@@ -272,3 +272,16 @@ char *uda_arena_printf(struct uda_arena *arena, const char *format, ...)
 }
 
 size_t uda_arena_mark(const struct uda_arena *arena) { return arena->used_bytes; }
+
+void uda_steady_reset(struct uda_steady *s)
+{
+    if (s->arena.peak_bytes > s->held_bytes) {
+        size_t want = s->arena.peak_bytes + s->arena.peak_bytes / 8;
+        uda_arena_finish(&s->arena);
+        /* Only a reserve: without it the turn allocates what it needs. */
+        if (uda_arena_alloc(&s->arena, want) != NULL) {
+            s->held_bytes = s->arena.peak_bytes;
+        }
+    }
+    uda_arena_reset(&s->arena, 0);
+}

@@ -81,6 +81,18 @@ void uda_arena_reset(struct uda_arena *arena, size_t mark);
 /* Frees everything; the arena is empty and usable again. */
 void uda_arena_finish(struct uda_arena *arena);
 
+/*
+ * An arena for work that repeats: it is one block once it has seen its largest turn, so that a
+ * steady turn asks the system for nothing. All zero is valid; finish its arena.
+ */
+struct uda_steady {
+    struct uda_arena arena;
+    size_t held_bytes;
+};
+
+/* Empties the arena for the next turn. */
+void uda_steady_reset(struct uda_steady *steady);
+
 struct uda_pool_slab;
 
 struct uda_pool {

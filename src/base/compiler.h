@@ -21,6 +21,11 @@
 /* Lanes of two such vectors one after the other, chosen by constants. gcc 12, clang. */
 #define UDA_SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
 
+/* Seen outside a module that hides the rest. */
+#define UDA_EXPORT __attribute__((visibility("default")))
+/* A function that another file may define instead; until then it is `target`, of this file. */
+#define UDA_WEAK_ALIAS(target) __attribute__((weak, alias(#target)))
+
 /* Does this processor have an instruction-set extension ("avx2")? x86 only. */
 #define UDA_CPU_HAS(name) __builtin_cpu_supports(name)
 

@@ -30,7 +30,7 @@ static void write_all(int descriptor, const char *text, size_t bytes)
     }
 }
 
-/* Appends the line to the copy with a UTC time stamp in front. */
+/* Appends the line to the copy with a UTC time stamp and the process in front: several may share it. */
 static void write_copy(const char *text)
 {
     if (state.copy < 0) {
@@ -41,7 +41,7 @@ static void write_copy(const char *text)
     time_t now = time(NULL);
     (void)gmtime_r(&now, &when);
     size_t n = strftime(line, sizeof line, "%Y-%m-%dT%H:%M:%SZ ", &when);
-    int m = snprintf(line + n, sizeof line - n, "%s\n", text);
+    int m = snprintf(line + n, sizeof line - n, "[%lld] %s\n", (long long)getpid(), text);
     size_t bytes = n + (m > 0 ? (size_t)m : 0);
     write_all(state.copy, line, bytes < sizeof line ? bytes : sizeof line - 1);
 }
@@ -68,6 +68,9 @@ void uda_log(enum uda_log_level level, const char *format, ...)
 
 void uda_log_progress(bool last, const char *format, ...)
 {
+    if (state.level < UDA_LOG_INFO) {
+        return;
+    }
     char text[1024];
     va_list args;
     va_start(args, format);

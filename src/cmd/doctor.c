@@ -2,6 +2,7 @@
 #include "kernels/kernels.h"
 #include "src/cmd/cmd.h"
 #include "src/cmd/options.h"
+#include "src/dist/dist.h"
 #include "src/tensor/tape.h"
 #include "src/ops/ops.h"
 
@@ -40,13 +41,13 @@ static int say_products(struct uda_err *err)
     double best = 1e30;
     for (int repeat = 0; repeat < 4; repeat++) {
         uda_tape_begin(&tape, false);
-        struct uda_tensor *x = uda_tape_new(&tape, 2, (const int64_t[]){4096, 384});
-        struct uda_tensor *w = uda_tape_new(&tape, 2, (const int64_t[]){1536, 384});
+        struct uda_tensor *x = uda_tape_new(&tape, UDA_F32, 2, (const int64_t[]){4096, 384});
+        struct uda_tensor *w = uda_tape_new(&tape, UDA_F32, 2, (const int64_t[]){1536, 384});
         for (int64_t i = 0; uda_tape_ok(&tape) && i < x->count; i++) {
-            x->data[i] = 1.0f;
+            uda_floats(x)[i] = 1.0f;
         }
         for (int64_t i = 0; uda_tape_ok(&tape) && i < w->count; i++) {
-            w->data[i] = 0.5f;
+            uda_floats(w)[i] = 0.5f;
         }
         (void)clock_gettime(CLOCK_MONOTONIC, &from);
         (void)uda_linear(&tape, x, w, NULL);
@@ -88,6 +89,54 @@ static int say_disk(const char *dir, struct uda_err *err)
     return rc;
 }
 
+/* The CUDA module, its devices, and what it cannot do yet. */
+static void say_ranks(void)
+{
+    char text[256];
+    const char *mpi = uda_dist_mpi(text, sizeof text);
+    (void)printf("ranks       %s%sTCP (docs/cluster.md)\n", mpi == NULL ? "no MPI in this build; " : mpi,
+                 mpi == NULL ? "" : ", ");
+}
+
+static void say_gpu(void)
+{
+    struct uda_err why = {0};
+    const struct uda_backend *backend = NULL;
+    if (uda_device_cuda(&backend, &why) != 0) {
+        (void)printf("gpu         none: %s\n", why.text);
+        return;
+    }
+    char text[256] = "";
+    int devices = backend->count(text, sizeof text);
+    (void)printf("gpu         module %s (%s)", backend->name, backend->kernels->libraries());
+    int64_t missing = 0;
+    while (backend->missing(missing) != NULL) {
+        missing++;
+    }
+    if (missing > 0) {
+        (void)printf(", lacks %lld kernels: training runs on the cpu", (long long)missing);
+    }
+    if (devices == 0) {
+        (void)printf("; no device: %s", text);
+    }
+    (void)printf("\n");
+    for (int i = 0; i < devices; i++) {
+        if (backend->describe(text, sizeof text, i, &why) == 0) {
+            (void)printf("            cuda:%d %s\n", i, text);
+        } else {
+            (void)printf("            cuda:%d %s\n", i, why.text);
+            uda_err_clear(&why);
+        }
+    }
+    if (backend->group == NULL) {
+        (void)snprintf(text, sizeof text, "the module was built without NCCL");
+    } else if (backend->group->library(text, sizeof text)) {
+        (void)printf("            between ranks: %s\n", text);
+        return;
+    }
+    (void)printf("            between ranks: sums on the host, since there is no other way: %s\n", text);
+}
+
 int uda_cmd_doctor(int argc, char **argv, struct uda_err *err)
 {
     struct uda_option_list rest;
@@ -106,7 +155,8 @@ int uda_cmd_doctor(int argc, char **argv, struct uda_err *err)
     say_processor();
     UDA_TRY(say_products(err));
     UDA_TRY(say_disk(dir, err));
-    (void)printf("gpu         not in this build\n");
+    say_ranks();
+    say_gpu();
     if (getenv("OPENBLAS_CORETYPE") != NULL) {
         (void)printf("note        OPENBLAS_CORETYPE is set: it does not matter here, but slows peers\n");
     }

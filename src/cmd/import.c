@@ -4,6 +4,7 @@
 #include "src/cmd/cmd.h"
 #include "src/cmd/import_names.h"
 #include "src/cmd/options.h"
+#include "src/stage/weights.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -24,6 +25,7 @@ struct import {
     struct item *items; /* sorted by our name, then part */
     int64_t count, not_needed, unknown;
     int64_t parameters, elements;
+    struct uda_weights_about about; /* of a file that this program exported */
 };
 
 static int by_name_and_part(const void *a, const void *b)
@@ -56,7 +58,7 @@ static int collect(struct import *im, struct uda_arena *arena, struct uda_err *e
     if (im->count == 0) {
         return uda_fail(err, UDA_FORMAT,
                         "'%s': none of its %" PRId64
-                        " tensors belongs to Mask2Former with a Swin backbone",
+                        " tensors belongs to Mask2Former with a Swin or ResNet backbone",
                         im->path, total);
     }
     qsort(im->items, (size_t)im->count, sizeof *im->items, by_name_and_part);
@@ -125,9 +127,16 @@ static int put_parameter(struct uda_store_writer *w, struct import *im, int64_t 
     return rc;
 }
 
-static int put_all(struct uda_store_writer *w, struct import *im, struct uda_err *err)
+static int put_all(struct uda_store_writer *w, struct import *im, struct uda_arena *arena,
+                   struct uda_err *err)
 {
-    UDA_TRY(uda_store_put_attr_text(w, "", "format", "uda4inst weights 1", err));
+    const char *about = uda_safetensors_metadata(im->file, "uda4inst");
+    if (about != NULL) { /* exported by this program */
+        UDA_TRY(uda_weights_about_parse(&im->about, about, im->path, arena, err));
+        UDA_TRY(uda_weights_put_about(w, &im->about, err));
+    } else {
+        UDA_TRY(uda_store_put_attr_text(w, "", "format", "uda4inst weights 1", err));
+    }
     for (int64_t i = 0, n = 0; i < im->count; i += n) {
         for (n = 1; i + n < im->count &&
                     strcmp(im->items[i].ours.name, im->items[i + n].ours.name) == 0;) {
@@ -155,29 +164,39 @@ static int64_t rows(const struct import *im, const char *name)
     return e != NULL && e->ndim > 0 ? e->dims[0] : 0;
 }
 
+/* Blocks of each stage, by a tensor that every block has. */
+static void count_blocks(int64_t depths[STAGES], const struct import *im, bool resnet)
+{
+    char name[UDA_IMPORT_NAME_BYTES];
+    for (int s = 0; s < STAGES; s++) {
+        depths[s] = 0;
+        do {
+            (void)snprintf(name, sizeof name,
+                           resnet ? "backbone.res%d.%" PRId64 ".conv1.weight"
+                                  : "backbone.layers.%d.blocks.%" PRId64 ".norm1.weight",
+                           resnet ? s + 2 : s, depths[s]);
+        } while (find(im, name) != NULL && ++depths[s] > 0);
+    }
+}
+
 /* Tells what model the file is of, and what a run will have to do without. */
 static void describe(const struct import *im)
 {
-    static const char *needed[] = {"backbone.patch_embed.proj.weight",
-                                   "backbone.norm3.weight",
-                                   "sem_seg_head.pixel_decoder.mask_features.weight",
-                                   "sem_seg_head.predictor.query_feat.weight",
-                                   "sem_seg_head.predictor.mask_embed.layers.2.weight",
-                                   "sem_seg_head.predictor.class_embed.weight"};
-    char name[UDA_IMPORT_NAME_BYTES];
-    int64_t depths[STAGES] = {0};
-    for (int s = 0; s < STAGES; s++) {
-        do {
-            (void)snprintf(name, sizeof name, "backbone.layers.%d.blocks.%" PRId64 ".norm1.weight",
-                           s, depths[s]);
-        } while (find(im, name) != NULL && ++depths[s] > 0);
-    }
+    bool resnet = find(im, "backbone.stem.conv1.weight") != NULL;
+    const char *needed[] = {resnet ? "backbone.res2.0.conv3.weight" : "backbone.patch_embed.proj.weight",
+                            resnet ? "backbone.res5.0.conv3.norm.running_var" : "backbone.norm3.weight",
+                            "sem_seg_head.pixel_decoder.mask_features.weight",
+                            "sem_seg_head.predictor.query_feat.weight",
+                            "sem_seg_head.predictor.mask_embed.layers.2.weight",
+                            "sem_seg_head.predictor.class_embed.weight"};
+    int64_t depths[STAGES];
+    count_blocks(depths, im, resnet);
     (void)printf("%" PRId64 " parameters, %" PRId64 " values; %" PRId64
                  " buffers not needed, %" PRId64 " tensors unknown\n",
                  im->parameters, im->elements, im->not_needed, im->unknown);
-    (void)printf("backbone: swin, width %" PRId64 ", blocks %" PRId64 " %" PRId64 " %" PRId64
+    (void)printf("backbone: %s, width %" PRId64 ", blocks %" PRId64 " %" PRId64 " %" PRId64
                  " %" PRId64 "\n",
-                 rows(im, needed[0]), depths[0], depths[1], depths[2], depths[3]);
+                 resnet ? "resnet" : "swin", rows(im, needed[0]), depths[0], depths[1], depths[2], depths[3]);
     (void)printf("queries: %" PRId64 "\n", rows(im, needed[3]));
     (void)printf("class head: %" PRId64 " classes and no-object (a run with another number of "
                  "classes starts this head anew and says so)\n",
@@ -203,7 +222,7 @@ static int import_file(struct import *im, const char *out, int argc, char **argv
         rc = uda_store_begin(&w, bytes, err);
     }
     if (rc == 0) {
-        rc = put_all(w, im, err);
+        rc = put_all(w, im, &arena, err);
     }
     if (rc == 0) {
         rc = uda_store_put_provenance(w, UDA_PROGRAM_VERSION, argc, argv, err);

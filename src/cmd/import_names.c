@@ -6,8 +6,8 @@
 #define ROOM UDA_IMPORT_NAME_BYTES
 #define CAPTURES 4
 
-/* In a pattern '#' stands for a number and '$' for "weight" or "bias"; both are carried over in
- * order. */
+/* In a pattern '#' stands for a number, '$' for "weight" or "bias", '%' for those or "running_mean",
+ * "running_var"; all are carried over in order. */
 struct rule {
     const char *theirs, *ours;
     int part;
@@ -19,6 +19,8 @@ struct rule {
 #define NORMS "pixel_level_module.encoder.hidden_states_norms."
 #define PIXEL "pixel_level_module.decoder."
 #define MSDA "pixel_level_module.decoder.encoder.layers.#."
+#define STEM "pixel_level_module.encoder.embedder.embedder."
+#define STAGE(s) "pixel_level_module.encoder.encoder.stages." s ".layers.#."
 #define MODULE "transformer_module."
 #define LAYER "transformer_module.decoder.layers.#."
 
@@ -30,7 +32,21 @@ struct rule {
 #define OUR_CROSS "sem_seg_head.predictor.transformer_cross_attention_layers.#."
 #define OUR_FFN "sem_seg_head.predictor.transformer_ffn_layers.#."
 
+/* Stage number s of theirs is res<r> of ours. */
+#define RESNET_CONV(s, r, conv, ours)                                                              \
+    {STAGE(s) conv ".convolution.weight", "backbone.res" r ".#." ours ".weight", -1},              \
+        {STAGE(s) conv ".normalization.%", "backbone.res" r ".#." ours ".norm.%", -1}
+#define RESNET_STAGE(s, r)                                                                         \
+    RESNET_CONV(s, r, "shortcut", "shortcut"), RESNET_CONV(s, r, "layer.0", "conv1"),              \
+        RESNET_CONV(s, r, "layer.1", "conv2"), RESNET_CONV(s, r, "layer.2", "conv3")
+
 static const struct rule rules[] = {
+    {STEM "convolution.weight", "backbone.stem.conv1.weight", -1},
+    {STEM "normalization.%", "backbone.stem.conv1.norm.%", -1},
+    RESNET_STAGE("0", "2"),
+    RESNET_STAGE("1", "3"),
+    RESNET_STAGE("2", "4"),
+    RESNET_STAGE("3", "5"),
     {EMBED "patch_embeddings.projection.$", "backbone.patch_embed.proj.$", -1},
     {EMBED "norm.$", "backbone.patch_embed.norm.$", -1},
     {BLOCK "layernorm_before.$", OUR_BLOCK "norm1.$", -1},
@@ -97,6 +113,8 @@ struct capture {
     size_t bytes;
 };
 
+static bool is_wildcard(char c) { return c == '#' || c == '$' || c == '%'; }
+
 /* Length of the text at `name` that the wildcard stands for; 0 if none. */
 static size_t wildcard(char kind, const char *name)
 {
@@ -104,7 +122,14 @@ static size_t wildcard(char kind, const char *name)
         size_t digits = strspn(name, "0123456789");
         return digits <= 3 ? digits : 0;
     }
-    return strncmp(name, "weight", 6) == 0 ? 6 : strncmp(name, "bias", 4) == 0 ? 4 : 0;
+    static const char *const leaves[] = {"weight", "bias", "running_mean", "running_var"};
+    for (int64_t i = 0; i < (kind == '%' ? UDA_LEN(leaves) : 2); i++) {
+        size_t bytes = strlen(leaves[i]);
+        if (strncmp(name, leaves[i], bytes) == 0) {
+            return bytes;
+        }
+    }
+    return 0;
 }
 
 static bool matches(struct capture captures[CAPTURES], const char *pattern, const char *name)
@@ -112,7 +137,7 @@ static bool matches(struct capture captures[CAPTURES], const char *pattern, cons
     int count = 0;
     for (; *pattern != '\0'; pattern++) {
         size_t bytes = 1;
-        if (*pattern == '#' || *pattern == '$') {
+        if (is_wildcard(*pattern)) {
             bytes = wildcard(*pattern, name);
             if (bytes == 0 || count == CAPTURES) {
                 return false;
@@ -130,7 +155,7 @@ static void expand(char out[ROOM], const char *pattern, const struct capture cap
 {
     size_t at = 0;
     for (int count = 0; *pattern != '\0' && at + 8 < ROOM; pattern++) {
-        if (*pattern == '#' || *pattern == '$') {
+        if (is_wildcard(*pattern)) {
             memcpy(out + at, captures[count].text, captures[count].bytes);
             at += captures[count++].bytes;
         } else {
@@ -166,7 +191,8 @@ static void normalise(char name[ROOM])
     if (starts(name, v5)) {
         replace_head(name, "pixel_level_module.encoder.", strlen(v5));
     }
-    if (starts(name, "layers.") || starts(name, "patch_embed.")) {
+    if (starts(name, "layers.") || starts(name, "patch_embed.") || starts(name, "stem.") ||
+        starts(name, "res2.") || starts(name, "res3.") || starts(name, "res4.") || starts(name, "res5.")) {
         replace_head(name, "backbone.", 0);
     }
     if (starts(name, head) && !starts(name, pixel) && !starts(name, "sem_seg_head.predictor.")) {
@@ -225,4 +251,22 @@ enum uda_import_verdict uda_import_name(struct uda_import_name *ours, const char
         }
     }
     return UDA_IMPORT_UNKNOWN;
+}
+
+int uda_export_name(char theirs[ROOM], const char *ours, int part)
+{
+    struct capture captures[CAPTURES];
+    char name[ROOM];
+    if (part < 0 || strlen(ours) + 64 > ROOM) {
+        return 0;
+    }
+    for (int64_t i = 0; i < UDA_LEN(rules); i++) {
+        bool whole = rules[i].part < 0 && part == 0;
+        if ((whole || rules[i].part == part) && matches(captures, rules[i].ours, ours)) {
+            expand(name, rules[i].theirs, captures);
+            (void)snprintf(theirs, ROOM, "%s%s", starts(name, "class_predictor.") ? "" : "model.", name);
+            return whole ? 1 : 3;
+        }
+    }
+    return 0;
 }

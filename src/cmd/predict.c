@@ -15,8 +15,10 @@
 
 struct request {
     const char *weights, *images, *out, *overlay;
+    const char *device;
     int64_t short_side, max_long_side, detections, threads;
     double min_score;
+    enum uda_type type;
     char **path; /* images, relative to the folder */
     char **name; /* what the label set calls them */
     int64_t count;
@@ -109,7 +111,8 @@ static int draw_all(const struct request *r, const struct uda_detections *set, s
         } args = {.from = r};
         int rc = load_image(args.to, i, &picture.image, &name, &arena, err);
         if (rc == 0) {
-            rc = uda_picture_write(r->overlay, &picture, &set->image[i], 0.5, &arena, err);
+            const struct uda_picture_look look = {.min_score = 0.5};
+            rc = uda_picture_write(r->overlay, &picture, &set->image[i], &look, &arena, err);
         }
         uda_arena_finish(&arena);
         UDA_TRY(rc);
@@ -123,7 +126,8 @@ static int predict(struct request *r, struct uda_arena *arena, struct uda_err *e
     struct uda_predictor_spec spec = {.weights = r->weights, .short_side = r->short_side,
                                       .max_long_side = r->max_long_side,
                                       .detections = r->detections, .min_score = r->min_score,
-                                      .threads = (int)r->threads};
+                                      .threads = (int)r->threads, .device = r->device,
+                                      .type = r->type};
     UDA_TRY(uda_weights_describe(&spec.model, &spec.map, r->weights, err));
     struct uda_predictor *predictor = NULL;
     struct uda_detections set;
@@ -153,6 +157,7 @@ int uda_cmd_predict(int argc, char **argv, struct uda_err *err)
 {
     struct uda_option_list rest;
     bool help = false;
+    const char *precision = "fp32";
     struct request r = {.detections = 100, .max_long_side = 2048, .argc = argc, .argv = argv};
     const struct uda_option table[] = {
         {"--weights", UDA_OPTION_TEXT, &r.weights, "W.h5", "weights of a training stage"},
@@ -164,6 +169,8 @@ int uda_cmd_predict(int argc, char **argv, struct uda_err *err)
          "bound of the longer side (default 2048)"},
         {"--detections", UDA_OPTION_INT, &r.detections, "N", "masks kept per image (default 100)"},
         {"--min-score", UDA_OPTION_FLOAT, &r.min_score, "S", "drop masks below this score (default 0)"},
+        {"--device", UDA_OPTION_TEXT, &r.device, "NAME", "cpu (default), cuda or cuda:1"},
+        {"--precision", UDA_OPTION_TEXT, &precision, "P", "fp32 (default), or bf16 on a GPU"},
         {"--threads", UDA_OPTION_INT, &r.threads, "N", "threads (default: all cores)"},
     };
     const struct uda_usage usage = {.verb = "predict",
@@ -177,6 +184,10 @@ int uda_cmd_predict(int argc, char **argv, struct uda_err *err)
     if (r.weights == NULL || r.images == NULL || (r.out == NULL && r.overlay == NULL)) {
         return uda_fail(err, UDA_MANIFEST, "usage: uda4inst %s %s", usage.verb, usage.arguments);
     }
+    if (strcmp(precision, "fp32") != 0 && strcmp(precision, "bf16") != 0) {
+        return uda_fail(err, UDA_MANIFEST, "--precision '%s': fp32 or bf16", precision);
+    }
+    r.type = strcmp(precision, "bf16") == 0 ? UDA_BF16 : UDA_F32;
     uda_stop_install(0.0);
     struct uda_arena arena = {0};
     int rc = predict(&r, &arena, err);

@@ -4,6 +4,7 @@
 #include "src/cmd/manifest_option.h"
 #include "src/cmd/options.h"
 #include "src/stage/executor.h"
+#include "src/stage/setup.h"
 #include "src/stage/stop.h"
 
 #include <stdio.h>
@@ -34,6 +35,20 @@ static int print_tables(struct uda_arena *arena, const struct uda_manifest *mani
     return 0;
 }
 
+/* All ranks must have been started alike. */
+static int compare_ranks(struct uda_arena *arena, const struct uda_manifest *manifest,
+                         const struct uda_run_options *options, struct uda_err *err)
+{
+    struct uda_str text;
+    uda_str_init(&text, arena);
+    uda_manifest_resolved(&text, manifest);
+    uda_str_add(&text, "--run %s --until %s --only %s --stop-after-step %lld\n", options->run_dir,
+                options->until == NULL ? "" : options->until,
+                options->only == NULL ? "" : options->only, (long long)options->stop_after_step);
+    UDA_TRY(uda_str_status(&text, err));
+    return uda_dist_same_text(&options->dist, "manifest or other options", text.text, err);
+}
+
 static int load_and_run(struct uda_arena *arena, const char *path,
                         const struct uda_option_list *sets, struct uda_run_options *options,
                         struct uda_err *err)
@@ -46,11 +61,51 @@ static int load_and_run(struct uda_arena *arena, const char *path,
             return uda_fail(err, UDA_NOMEM, "run: out of memory");
         }
     }
+    UDA_TRY(compare_ranks(arena, manifest, options, err));
+    UDA_TRY(uda_setup_spread_ranks(manifest, arena, &options->dist, err));
+    UDA_TRY(uda_setup_check_device(manifest, options->only, err));
     int rc = uda_execute(manifest, options, err);
-    if (rc == 0) {
+    if (rc == 0 && options->dist.rank == 0) {
         uda_log(UDA_LOG_INFO, "run '%s' is complete", options->run_dir);
         rc = print_tables(arena, manifest, options->run_dir, err);
     }
+    return rc;
+}
+
+/* The same on the ranks that a launcher started; rank 0 talks for all. */
+static int run_ranks(const char *path, const struct uda_option_list *sets,
+                     struct uda_run_options *options, struct uda_err *err)
+{
+    static const struct uda_dist_hooks hooks = {.stop_wanted = uda_stop_wanted,
+                                                .stop_reason = uda_stop_reason,
+                                                .request_stop = uda_stop_request};
+    struct uda_arena arena = {0};
+    bool speak = true;
+    uda_stop_install(options->max_seconds);
+    int rc = uda_dist_init(&options->dist, &hooks, err);
+    if (options->dist.rank != 0) {
+        uda_log_set_level(UDA_LOG_NONE);
+    }
+    if (rc == 0) {
+        if (options->dist.ranks > 1) {
+            uda_log(UDA_LOG_INFO, "%d ranks", options->dist.ranks);
+        }
+        rc = load_and_run(&arena, path, sets, options, err);
+    }
+    rc = uda_dist_conclude(&options->dist, rc, &speak, err);
+    if (options->dist.world != NULL) { /* said here: a launcher may end this process when another is gone */
+        if (speak) {
+            uda_log_set_level(UDA_LOG_INFO);
+        }
+        if (rc != 0) {
+            uda_log(rc == UDA_STOPPED ? UDA_LOG_INFO : UDA_LOG_ERROR, "%s", err->text);
+        }
+        (void)fflush(stdout);
+        uda_err_clear(err);
+        uda_log_set_level(UDA_LOG_NONE);
+    }
+    uda_dist_leave(&options->dist);
+    uda_arena_finish(&arena);
     return rc;
 }
 
@@ -82,8 +137,5 @@ int uda_cmd_run(int argc, char **argv, struct uda_err *err)
     if (max_time != NULL) {
         UDA_TRY(uda_stop_parse_time(&options.max_seconds, max_time, err));
     }
-    struct uda_arena arena = {0};
-    int rc = load_and_run(&arena, rest.item[0], &sets, &options, err);
-    uda_arena_finish(&arena);
-    return rc;
+    return run_ranks(rest.item[0], &sets, &options, err);
 }

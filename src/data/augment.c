@@ -292,6 +292,24 @@ static int make_masks(struct uda_sample *s, const struct uda_augment_spec *spec,
     return 0;
 }
 
+/* A copy of the crop, if wanted; else the crop has no plain form. */
+static int keep_plain(uint8_t **plain, struct uda_sample *s, const struct uda_augment_spec *spec,
+                      struct uda_arena *arena, struct uda_err *err)
+{
+    size_t bytes = (size_t)s->height * (size_t)s->width * 3;
+    s->plain = NULL;
+    if (!spec->keep_plain) {
+        return 0;
+    }
+    *plain = uda_arena_alloc(arena, bytes);
+    if (*plain == NULL) {
+        return uda_fail(err, UDA_NOMEM, "'%s': out of memory for a crop", s->name);
+    }
+    memcpy(*plain, s->rgb, bytes);
+    s->plain = *plain;
+    return 0;
+}
+
 static int apply(struct uda_sample *sample, const struct uda_augment_spec *spec,
                  const struct uda_class_map *map, const struct uda_labelled_image *scene,
                  struct uda_rng *rng, struct uda_arena *arena, struct uda_arena *scratch,
@@ -299,6 +317,7 @@ static int apply(struct uda_sample *sample, const struct uda_augment_spec *spec,
 {
     struct layout l = {0};
     struct lookup k = {0};
+    uint8_t *plain = NULL;
     const struct uda_image *image = &scene->image;
     if (spec->lsj) {
         draw_layout_lsj(&l, spec, image->height, image->width, rng);
@@ -312,13 +331,18 @@ static int apply(struct uda_sample *sample, const struct uda_augment_spec *spec,
         return uda_fail(err, UDA_NOMEM, "'%s': out of memory for a crop", scene->name);
     }
     UDA_TRY(make_image(s.rgb, &l, image, scratch, err));
+    s.plain = s.rgb;
     if (!spec->lsj) {
         if (spec->color > 0.0f) {
+            UDA_TRY(keep_plain(&plain, &s, spec, arena, err));
             uda_augment_color(s.rgb, s.height * s.width, spec->color, rng);
         }
         l.flip_last = uda_rng_uniform(rng) < spec->flip;
         if (l.flip_last) {
             flip_rows(s.rgb, s.height, s.width);
+            if (plain != NULL) {
+                flip_rows(plain, s.height, s.width);
+            }
         }
     }
     UDA_TRY(make_lookup(&k, &l, image, scratch, err));

@@ -47,6 +47,7 @@ struct uda_augment_spec {
     int64_t crop_height_px, crop_width_px;
     float color; /* strength of ColorAugSSD, 0 = off, 1 = the reference's ranges */
     float flip;   /* probability of the horizontal flip */
+    bool keep_plain; /* keep the crop as it was before the colours changed, too */
     bool keep_empty; /* keep instances that the crop has cut away, as all-zero masks (the reference does) */
     /* Large-scale jitter instead of the two steps above: scale in [scale_min, scale_max] of a frame
      * of crop_height_px x crop_width_px, cut or padded (grey 128) to it. */
@@ -57,6 +58,7 @@ struct uda_augment_spec {
 /* One training sample: an image and its targets. Memory belongs to the arena given. */
 struct uda_sample {
     uint8_t *rgb; /* [height, width, 3] */
+    uint8_t *plain; /* the same before ColorAugSSD, with keep_plain; rgb itself when nothing changed it */
     int64_t height, width;
     int64_t count;    /* M instances; crowds and classes outside the map are left out */
     int32_t *cls;     /* [M], 0..map.count-1 */

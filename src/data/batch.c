@@ -44,17 +44,18 @@ void uda_batch_normalise(float *pixels, int64_t out_height, int64_t out_width, c
            (size_t)(out_height - height) * (size_t)out_width * 3 * sizeof *pixels);
 }
 
-/* out [M, height, width] from masks [M, s->height, s->width], 0 beyond. */
-static void pad_masks(uint8_t *out, int64_t height, int64_t width, const struct uda_sample *s)
+/* planes of rows of bytes in a larger frame, 0 beyond. */
+static void pad_planes(void *out, int64_t out_rows, int64_t out_row_bytes, const void *in, int64_t planes,
+                       int64_t rows, int64_t row_bytes)
 {
-    for (int64_t m = 0; m < s->count; m++) {
-        const uint8_t *from = s->masks + m * s->height * s->width;
-        uint8_t *to = out + m * height * width;
-        for (int64_t y = 0; y < s->height; y++) {
-            memcpy(to + y * width, from + y * s->width, (size_t)s->width);
-            memset(to + y * width + s->width, 0, (size_t)(width - s->width));
+    for (int64_t m = 0; m < planes; m++) {
+        const unsigned char *from = (const unsigned char *)in + m * rows * row_bytes;
+        unsigned char *to = (unsigned char *)out + m * out_rows * out_row_bytes;
+        for (int64_t y = 0; y < rows; y++) {
+            memcpy(to + y * out_row_bytes, from + y * row_bytes, (size_t)row_bytes);
+            memset(to + y * out_row_bytes + row_bytes, 0, (size_t)(out_row_bytes - row_bytes));
         }
-        memset(to + s->height * width, 0, (size_t)((height - s->height) * width));
+        memset(to + rows * out_row_bytes, 0, (size_t)((out_rows - rows) * out_row_bytes));
     }
 }
 
@@ -71,8 +72,56 @@ static int make_target(struct uda_target *target, const struct uda_batch *batch,
         return uda_fail(err, UDA_NOMEM, "'%s': out of memory for %lld masks", s->name,
                         (long long)s->count);
     }
-    pad_masks(masks, batch->height, batch->width, s);
+    pad_planes(masks, batch->height, batch->width, s->masks, s->count, s->height, s->width);
     target->masks = masks;
+    return 0;
+}
+
+/* Pixels and targets of a batch whose sizes are set. */
+static int make_room(struct uda_batch *out, struct uda_arena *arena, struct uda_err *err)
+{
+    int64_t pixel_bytes = 3 * (int64_t)sizeof(float);
+    if (out->height < 1 || out->width < 1 ||
+        out->height > PIXEL_BYTES_MAX / pixel_bytes / out->width ||
+        out->images > PIXEL_BYTES_MAX / pixel_bytes / (out->height * out->width)) {
+        return uda_fail(err, UDA_SHAPE, "a batch of %lld images of %lldx%lld pixels",
+                        (long long)out->images, (long long)out->width, (long long)out->height);
+    }
+    size_t values = (size_t)(out->images * out->height * out->width * 3);
+    out->pixels = uda_arena_alloc(arena, values * sizeof *out->pixels);
+    out->target = uda_arena_alloc(arena, (size_t)out->images * sizeof *out->target);
+    if (out->pixels == NULL || out->target == NULL) {
+        return uda_fail(err, UDA_NOMEM, "out of memory for a batch of %lld images of %lldx%lld",
+                        (long long)out->images, (long long)out->width, (long long)out->height);
+    }
+    return 0;
+}
+
+int uda_batch_pad(struct uda_batch *padded, const struct uda_batch *batch, int64_t height, int64_t width,
+                  struct uda_arena *arena, struct uda_err *err)
+{
+    struct uda_batch out = *batch;
+    if (height < batch->height || width < batch->width) {
+        return uda_fail(err, UDA_SHAPE, "a batch of %lldx%lld pixels does not fit into %lldx%lld",
+                        (long long)batch->width, (long long)batch->height, (long long)width,
+                        (long long)height);
+    }
+    out.height = height;
+    out.width = width;
+    UDA_TRY(make_room(&out, arena, err));
+    int64_t pixel = 3 * (int64_t)sizeof(float);
+    pad_planes(out.pixels, height, width * pixel, batch->pixels, batch->images, batch->height,
+               batch->width * pixel);
+    for (int64_t i = 0; i < batch->images; i++) {
+        const struct uda_target *from = &batch->target[i];
+        uint8_t *masks = uda_arena_alloc(arena, (size_t)(from->count * height * width));
+        if (masks == NULL) {
+            return uda_fail(err, UDA_NOMEM, "out of memory for %lld masks", (long long)from->count);
+        }
+        pad_planes(masks, height, width, from->masks, from->count, batch->height, batch->width);
+        out.target[i] = (struct uda_target){.count = from->count, .cls = from->cls, .masks = masks};
+    }
+    *padded = out;
     return 0;
 }
 
@@ -87,19 +136,8 @@ int uda_batch_make(struct uda_batch *batch, const struct uda_sample *sample, int
     }
     out.height = uda_batch_round_up(out.height, align);
     out.width = uda_batch_round_up(out.width, align);
-    int64_t pixel_bytes = 3 * (int64_t)sizeof(float);
-    if (out.height < 1 || out.width < 1 || out.height > PIXEL_BYTES_MAX / pixel_bytes / out.width ||
-        images > PIXEL_BYTES_MAX / pixel_bytes / (out.height * out.width)) {
-        return uda_fail(err, UDA_SHAPE, "a batch of %lld images of %lldx%lld pixels",
-                        (long long)images, (long long)out.width, (long long)out.height);
-    }
+    UDA_TRY(make_room(&out, arena, err));
     int64_t frame = out.height * out.width * 3;
-    out.pixels = uda_arena_alloc(arena, (size_t)(images * frame) * sizeof *out.pixels);
-    out.target = uda_arena_alloc(arena, (size_t)images * sizeof *out.target);
-    if (out.pixels == NULL || out.target == NULL) {
-        return uda_fail(err, UDA_NOMEM, "out of memory for a batch of %lld images of %lldx%lld",
-                        (long long)images, (long long)out.width, (long long)out.height);
-    }
     for (int64_t i = 0; i < images; i++) {
         uda_batch_normalise(out.pixels + i * frame, out.height, out.width, sample[i].rgb,
                             sample[i].height, sample[i].width);

@@ -27,7 +27,7 @@ struct uda_target {
 
 struct uda_batch {
     int64_t step;
-    int64_t images;               /* N */
+    int64_t first, images;        /* N images, from this number of the step's batch on */
     int64_t height, width;        /* padded */
     float *pixels;                /* [N, height, width, 3], (rgb - mean) / std */
     struct uda_target *target;    /* [N] */
@@ -38,6 +38,11 @@ struct uda_batch {
  * batch borrows samples. UDA_SHAPE: no sample, or a size that overflows; UDA_NOMEM. */
 int uda_batch_make(struct uda_batch *batch, const struct uda_sample *sample, int64_t images,
                    int64_t align_px, struct uda_arena *arena, struct uda_err *err) UDA_MUST_USE;
+
+/* The same images in a larger frame: pixels and masks are copied, 0 beyond. UDA_SHAPE: a smaller
+ * frame, or one that overflows; UDA_NOMEM. */
+int uda_batch_pad(struct uda_batch *out, const struct uda_batch *batch, int64_t height, int64_t width,
+                  struct uda_arena *arena, struct uda_err *err) UDA_MUST_USE;
 
 /* (rgb - mean) / std of one image into pixels [height, width, 3] of a frame of out_height x
  * out_width, 0 elsewhere. The frame is at least as large as the image. */

@@ -7,22 +7,19 @@
 #include <string.h>
 
 #define WORKERS_MAX 256
+#define BATCH_MAX 65536
+/* Samples of a stream's random numbers: streams never share a draw. */
+#define STREAM_SAMPLES ((uint32_t)BATCH_MAX)
+#define STREAMS 65536
 
 enum slot_state { SLOT_EMPTY, SLOT_BUSY, SLOT_READY };
-
-/* An arena that is one block once it has seen its largest step: a steady step asks the system for
- * nothing. */
-struct steady {
-    struct uda_arena arena;
-    size_t held_bytes;
-};
 
 /* One step under way. A slot belongs to whoever made it BUSY, then to the consumer; state is under
  * the mutex. */
 struct slot {
     enum slot_state state;
     int64_t step;
-    struct steady result, scene, scratch;
+    struct uda_steady result, scene, scratch;
     struct uda_batch batch;
     int rc;
     struct uda_err err;
@@ -59,23 +56,16 @@ struct uda_loader {
     struct slot *failed;
 };
 
-static void steady_reset(struct steady *s)
+/* The data set that the loader walks through: its own, or the one that it follows. */
+static const struct uda_dataset *walked(const struct uda_loader *l)
 {
-    if (s->arena.peak_bytes > s->held_bytes) {
-        size_t want = s->arena.peak_bytes + s->arena.peak_bytes / 8;
-        uda_arena_finish(&s->arena);
-        /* Only a reserve: without it the step allocates what it needs. */
-        if (uda_arena_alloc(&s->arena, want) != NULL) {
-            s->held_bytes = s->arena.peak_bytes;
-        }
-    }
-    uda_arena_reset(&s->arena, 0);
+    return l->spec.follow != NULL ? l->spec.follow : l->dataset;
 }
 
-/* Data set index of the sample at a position of the walk. */
-static int64_t index_at(struct walk *walk, const struct uda_loader *l, int64_t position)
+/* Index of the sample at a position of the walk, in the data set walked through. */
+static int64_t place_at(struct walk *walk, const struct uda_loader *l, int64_t position)
 {
-    int64_t n = l->dataset->count, epoch = position / n, place = position % n;
+    int64_t n = walked(l)->count, epoch = position / n, place = position % n;
     if (l->spec.order == UDA_LOADER_SEQUENTIAL) {
         return place;
     }
@@ -84,11 +74,18 @@ static int64_t index_at(struct walk *walk, const struct uda_loader *l, int64_t p
         for (int64_t i = 0; i < n; i++) {
             walk->order[i] = i;
         }
-        uda_rng_init(&rng, l->spec.seed, UDA_RNG_SHUFFLE, l->spec.stage, 0, (uint32_t)epoch);
+        uda_rng_init(&rng, l->spec.seed, UDA_RNG_SHUFFLE, l->spec.stage,
+                     l->spec.follow != NULL ? 0 : l->spec.stream, (uint32_t)epoch);
         uda_rng_shuffle(&rng, walk->order, n);
         walk->epoch = epoch;
     }
     return walk->order[place];
+}
+
+static int64_t index_at(struct walk *walk, const struct uda_loader *l, int64_t position)
+{
+    int64_t place = place_at(walk, l, position);
+    return l->spec.follow != NULL ? l->spec.follow->item[place].source % l->dataset->count : place;
 }
 
 static int make_sample(struct uda_sample *sample, struct uda_loader *l, struct slot *slot,
@@ -98,15 +95,20 @@ static int make_sample(struct uda_sample *sample, struct uda_loader *l, struct s
     struct uda_labelled_image decoded = {0};
     struct uda_rng rng;
     const struct uda_labelled_image *scene = uda_cache_get(l->cache, index);
+    uda_steady_reset(&slot->scene);
     if (scene == NULL) {
-        steady_reset(&slot->scene);
         UDA_TRY(uda_dataset_load(&decoded, l->dataset, index, &slot->scene.arena,
                                  &slot->scratch.arena, err));
         uda_cache_put(l->cache, index, &decoded);
         scene = &decoded;
     }
+    if (l->spec.edit != NULL) {
+        decoded = *scene;
+        scene = &decoded;
+        UDA_TRY(l->spec.edit(&decoded, l->spec.edit_args, &slot->scene.arena, err));
+    }
     uda_rng_init(&rng, l->spec.seed, UDA_RNG_AUGMENT, l->spec.stage, (uint32_t)slot->step,
-                 (uint32_t)i);
+                 (uint32_t)i + l->spec.stream * STREAM_SAMPLES);
     return uda_augment_apply(sample, &l->augment, &l->map, scene, &rng, &slot->result.arena,
                              &slot->scratch.arena, err);
 }
@@ -114,19 +116,20 @@ static int make_sample(struct uda_sample *sample, struct uda_loader *l, struct s
 static int make_batch(struct uda_loader *l, struct slot *slot, struct walk *walk,
                       struct uda_err *err)
 {
-    steady_reset(&slot->result);
-    steady_reset(&slot->scratch);
+    uda_steady_reset(&slot->result);
+    uda_steady_reset(&slot->scratch);
     struct uda_sample *sample =
-        uda_arena_calloc(&slot->result.arena, (size_t)l->spec.batch * sizeof *sample);
+        uda_arena_calloc(&slot->result.arena, (size_t)l->spec.images * sizeof *sample);
     if (sample == NULL) {
         return uda_fail(err, UDA_NOMEM, "out of memory for a batch of %lld images",
-                        (long long)l->spec.batch);
+                        (long long)l->spec.images);
     }
-    for (int64_t i = 0; i < l->spec.batch; i++) {
-        UDA_TRY(make_sample(&sample[i], l, slot, walk, i, err));
+    for (int64_t i = 0; i < l->spec.images; i++) {
+        UDA_TRY(make_sample(&sample[i], l, slot, walk, l->spec.first_image + i, err));
     }
-    UDA_TRY(uda_batch_make(&slot->batch, sample, l->spec.batch, 0, &slot->result.arena, err));
+    UDA_TRY(uda_batch_make(&slot->batch, sample, l->spec.images, 0, &slot->result.arena, err));
     slot->batch.step = slot->step;
+    slot->batch.first = l->spec.first_image;
     return 0;
 }
 
@@ -162,15 +165,22 @@ static void *work(void *args)
 static int check_spec(const struct uda_loader_spec *spec, const struct uda_dataset *dataset,
                       struct uda_err *err)
 {
-    if (spec->batch < 1 || spec->batch > 65536 || spec->workers < 0 ||
+    if (spec->batch < 1 || spec->batch > BATCH_MAX || spec->stream >= STREAMS || spec->workers < 0 ||
         spec->workers > WORKERS_MAX || spec->prefetch < 0 || spec->prefetch > 1024) {
         return uda_fail(err, UDA_MANIFEST,
                         "loader: batch %lld, workers %d or prefetch %d is out of range",
                         (long long)spec->batch, spec->workers, spec->prefetch);
     }
+    if (spec->first_image < 0 || spec->images < 0 || spec->first_image > spec->batch - spec->images ||
+        spec->first_image >= spec->batch) {
+        return uda_fail(err, UDA_MANIFEST, "loader: images %lld..%lld of a batch of %lld",
+                        (long long)spec->first_image, (long long)(spec->first_image + spec->images),
+                        (long long)spec->batch);
+    }
     if (spec->first_step < 0 || spec->last_step < spec->first_step ||
         spec->last_step > (int64_t)UINT32_MAX ||
-        spec->last_step * spec->batch / dataset->count > (int64_t)UINT32_MAX) {
+        spec->last_step * spec->batch / dataset->count > (int64_t)UINT32_MAX ||
+        (spec->follow != NULL && spec->last_step * spec->batch / spec->follow->count > (int64_t)UINT32_MAX)) {
         return uda_fail(err, UDA_MANIFEST, "loader: steps %lld..%lld are out of range",
                         (long long)spec->first_step, (long long)spec->last_step);
     }
@@ -222,7 +232,7 @@ static int build(struct uda_loader *l, struct uda_err *err)
         struct walk *walk = &l->worker[i].walk;
         l->worker[i].loader = l;
         walk->epoch = -1;
-        walk->order = uda_alloc((size_t)l->dataset->count * sizeof *walk->order);
+        walk->order = uda_alloc((size_t)walked(l)->count * sizeof *walk->order);
         if (walk->order == NULL) {
             return uda_fail(err, UDA_NOMEM, "out of memory for a loader");
         }
@@ -243,6 +253,7 @@ int uda_loader_create(struct uda_loader **loader, const struct uda_dataset *data
     }
     l->dataset = dataset;
     l->spec = *spec;
+    l->spec.images = spec->images > 0 ? spec->images : spec->batch - spec->first_image;
     l->map = spec->map != NULL ? *spec->map : uda_class_map_all();
     if (spec->augment != NULL) {
         l->augment = *spec->augment;

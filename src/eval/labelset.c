@@ -150,12 +150,12 @@ static int put_all(struct uda_store_writer *w, struct uda_arena *arena, const st
     return 0;
 }
 
-int uda_labelset_save(const char *path, const struct uda_detections *set,
-                      const struct uda_labelset_facts *facts, struct uda_err *err)
+/* The whole set into a new file in memory. */
+static int to_store(struct uda_store_writer **w, const char *path, const struct uda_detections *set,
+                 const struct uda_labelset_facts *facts, struct uda_err *err)
 {
     struct uda_arena arena = {0};
     struct columns c = {0};
-    struct uda_store_writer *w = NULL;
     int rc = 0;
     if (!fill(&c, &arena, set)) {
         rc = no_memory(path, err);
@@ -166,12 +166,35 @@ int uda_labelset_save(const char *path, const struct uda_detections *set,
         goto out;
     }
     size_t bytes = (size_t)c.runs * 4 + (size_t)c.instances * 80 + (size_t)c.images * 80 + 65536;
-    UDA_GOTO(rc = uda_store_begin(&w, bytes, err), out);
-    UDA_GOTO(rc = put_all(w, &arena, &c, set, facts, err), out);
-    rc = uda_store_commit(&w, path, err);
+    UDA_GOTO(rc = uda_store_begin(w, bytes, err), out);
+    rc = put_all(*w, &arena, &c, set, facts, err);
 out:
-    uda_store_abort(&w);
     uda_arena_finish(&arena);
+    return rc;
+}
+
+int uda_labelset_save(const char *path, const struct uda_detections *set,
+                      const struct uda_labelset_facts *facts, struct uda_err *err)
+{
+    struct uda_store_writer *w = NULL;
+    int rc = to_store(&w, path, set, facts, err);
+    if (rc == 0) {
+        rc = uda_store_commit(&w, path, err);
+    }
+    uda_store_abort(&w);
+    return rc;
+}
+
+int uda_labelset_pack(unsigned char **data, size_t *bytes, struct uda_arena *arena,
+                      const struct uda_detections *set, struct uda_err *err)
+{
+    const struct uda_labelset_facts none = {0};
+    struct uda_store_writer *w = NULL;
+    int rc = to_store(&w, "label set in memory", set, &none, err);
+    if (rc == 0) {
+        rc = uda_store_commit_memory(data, bytes, &w, arena, err);
+    }
+    uda_store_abort(&w);
     return rc;
 }
 
@@ -351,5 +374,38 @@ int uda_labelset_load(struct uda_detections *set, struct uda_arena *arena, const
     if (rc == 0) {
         *set = loaded;
     }
+    return rc;
+}
+
+static int add_image(struct uda_detections *set, const struct uda_detections *from, int64_t k,
+                     struct uda_err *err)
+{
+    const struct uda_image_detections *image = &from->image[k];
+    int64_t producer = 0;
+    UDA_TRY(uda_detections_image(set, image->name, image->height, image->width, err));
+    for (int64_t n = 0; n < image->count; n++) {
+        const struct uda_detection *d = &image->item[n];
+        UDA_TRY(uda_detections_producer(set, &producer, from->producer[d->producer], err));
+        UDA_TRY(uda_detections_add(set, d->cls, d->score, &d->mask, producer, err));
+    }
+    return 0;
+}
+
+int uda_labelset_unpack(struct uda_detections *set, const unsigned char *data, size_t bytes,
+                        const char *name, struct uda_err *err)
+{
+    struct uda_store *store = NULL;
+    struct uda_arena arena = {0};
+    struct uda_detections part;
+    uda_detections_init(&part, &arena);
+    UDA_TRY(uda_store_open_memory(&store, data, bytes, name, err));
+    struct uda_arena scratch = {0};
+    int rc = load(&part, &scratch, store, err);
+    uda_store_close(&store);
+    uda_arena_finish(&scratch);
+    for (int64_t k = 0; k < part.count && rc == 0; k++) {
+        rc = add_image(set, &part, k, err);
+    }
+    uda_arena_finish(&arena);
     return rc;
 }

@@ -46,4 +46,12 @@ int uda_labelset_save(const char *path, const struct uda_detections *set,
 int uda_labelset_load(struct uda_detections *set, struct uda_arena *arena, const char *path,
                       struct uda_err *err) UDA_MUST_USE;
 
+/* The same as bytes in memory of the arena, for another process that waits for them. Errors: NOMEM,
+ * SHAPE. */
+int uda_labelset_pack(unsigned char **data, size_t *bytes, struct uda_arena *arena,
+                      const struct uda_detections *set, struct uda_err *err) UDA_MUST_USE;
+/* Adds the images of such bytes to the set; name: for messages. Errors: NOMEM, FORMAT. */
+int uda_labelset_unpack(struct uda_detections *set, const unsigned char *data, size_t bytes,
+                        const char *name, struct uda_err *err) UDA_MUST_USE;
+
 #endif

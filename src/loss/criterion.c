@@ -1,6 +1,6 @@
 #include "src/loss/criterion.h"
 
-#include "src/loss/assign.h"
+#include <string.h>
 
 struct uda_criterion_config uda_criterion_defaults(void)
 {
@@ -54,147 +54,217 @@ void uda_losses_add(struct uda_losses *sum, const struct uda_losses *part)
     sum->total += part->total;
 }
 
-/* Stream of the points of one prediction of one image. */
-static struct uda_rng point_stream(const struct uda_draws *draws, enum uda_rng_purpose purpose,
-                                   int64_t n, int prediction)
+/* What kernels must know of a step's targets, in one block that goes up in one copy. */
+struct facts {
+    uint32_t *mask;                     /* [T, words] bits */
+    int64_t *first;                     /* [N + 1] targets of the images before */
+    uint32_t *match_stream, *loss_stream; /* [predictions, N, 4], [predictions, T, 4]: their points */
+    int32_t *cls;                       /* [T] */
+};
+
+/* The criterion at work on predictions first..last-1 of a step. Pairs of all predictions and images:
+ * uda_assign. */
+struct work {
+    const struct uda_criterion_config *config;
+    const struct uda_predictions *predictions;
+    const struct uda_draws *draws;
+    const struct uda_normaliser *norm;
+    const struct uda_targets *targets; /* [N] */
+    int first, last;
+    int64_t images, queries, total;    /* total: targets of all images */
+    int64_t words;                     /* of a mask */
+    int64_t candidates, important, random; /* points of a target's mask loss; random: free ones */
+    struct facts facts;                /* device */
+    int32_t *query, *target, *label;   /* device */
+    struct uda_findings found;         /* device */
+};
+
+/* Where the points of one prediction of one image come from. */
+static struct uda_rng point_stream(const struct work *w, enum uda_rng_purpose purpose, int64_t n,
+                                   int prediction)
 {
+    const struct uda_draws *draws = w->draws;
     struct uda_rng rng;
     uint32_t sample = (uint32_t)((draws->first_image + n) * UDA_PREDICTIONS + prediction);
     uda_rng_init(&rng, draws->seed, purpose, draws->stage, draws->step, sample);
     return rng;
 }
 
-int64_t uda_criterion_match(struct uda_tape *t, const struct uda_criterion_config *config,
-                            const struct uda_predictions *predictions, int prediction, int64_t n,
-                            const struct uda_targets *targets, const struct uda_draws *draws,
-                            int32_t *query, int32_t *target)
+/* The blocks of a stream that one target's points take: candidates, then free ones. */
+static int64_t target_blocks(const struct work *w) { return ((w->candidates + w->random) * 2 + 3) / 4; }
+
+/* The parts of a block of facts, which is NULL to ask for its size. */
+static size_t facts_place(struct facts *facts, const struct work *w, unsigned char *block)
 {
-    if (!uda_tape_ok(t) || targets->count == 0) {
-        return 0;
+    int64_t predictions = w->last - w->first;
+    size_t first = (size_t)(w->total * w->words) * sizeof *facts->mask; /* a multiple of 64 */
+    size_t match = first + (size_t)(w->images + 1) * sizeof *facts->first;
+    size_t loss = match + (size_t)(predictions * w->images * 4) * sizeof *facts->match_stream;
+    size_t cls = loss + (size_t)(predictions * w->total * 4) * sizeof *facts->loss_stream;
+    if (block != NULL) {
+        *facts = (struct facts){.mask = (void *)block, .first = (void *)(block + first),
+                                .match_stream = (void *)(block + match),
+                                .loss_stream = (void *)(block + loss), .cls = (void *)(block + cls)};
     }
-    int64_t Q = predictions->logits[prediction]->dim[1], M = targets->count;
-    size_t point_bytes = (size_t)config->points * 2 * sizeof(float);
-    float *point = uda_tape_scratch(t, point_bytes);
-    float *cost = uda_tape_scratch(t, (size_t)(Q * M) * sizeof *cost);
-    void *work = uda_tape_scratch(t, uda_assign_bytes(Q, M));
-    if (uda_tape_ok(t)) {
-        struct uda_rng rng = point_stream(draws, UDA_RNG_MATCH_POINTS, n, prediction);
-        uda_rng_fill(&rng, point, config->points * 2);
-        struct uda_match_spec spec = {.cls_weight = config->class_weight,
-                                      .mask_weight = config->mask_weight,
-                                      .dice_weight = config->dice_weight,
-                                      .points = config->points,
-                                      .point = point};
-        uda_match_cost(t, cost, predictions->logits[prediction], predictions->embed[prediction],
-                       predictions->mask_features, n, targets, &spec);
-    }
-    int64_t pairs = 0;
-    if (uda_tape_ok(t) && uda_assign(query, target, cost, Q, M, work, &t->err) == 0) {
-        pairs = Q < M ? Q : M;
-    }
-    if (work != NULL) {
-        uda_tape_scratch_put(t, work);
-    }
-    if (cost != NULL) {
-        uda_tape_scratch_put(t, cost);
-    }
-    if (point != NULL) {
-        uda_tape_scratch_put(t, point);
-    }
-    return pairs;
+    return cls + (size_t)w->total * sizeof *facts->cls;
 }
 
-/* The candidates and the free points of every matched mask; a mask's points depend on its target,
- * not on its row. */
-struct point_fill {
-    struct uda_rng stream;
-    const int32_t *target;
-    int64_t candidates, random;
-    float *candidate, *free;
+static void facts_fill(const struct facts *facts, const struct work *w)
+{
+    uint32_t *match = facts->match_stream, *loss = facts->loss_stream;
+    facts->first[0] = 0;
+    for (int64_t n = 0; n < w->images; n++) {
+        const struct uda_targets *targets = &w->targets[n];
+        facts->first[n + 1] = facts->first[n] + targets->count;
+        for (int64_t m = 0; m < targets->count; m++) {
+            facts->cls[facts->first[n] + m] = targets->cls[m];
+        }
+    }
+    for (int prediction = w->first; prediction < w->last; prediction++) {
+        for (int64_t n = 0; n < w->images; n++, match += 4) {
+            struct uda_rng rng = point_stream(w, UDA_RNG_MATCH_POINTS, n, prediction);
+            memcpy(match, rng.counter, sizeof rng.counter);
+            rng = point_stream(w, UDA_RNG_LOSS_POINTS, n, prediction);
+            for (int64_t m = 0; m < w->targets[n].count; m++, loss += 4) {
+                uda_rng_seek(&rng, (uint32_t)(m * target_blocks(w)));
+                memcpy(loss, rng.counter, sizeof rng.counter);
+            }
+        }
+    }
+}
+
+struct packing {
+    const struct work *w;
+    const struct facts *facts;
 };
 
-static void fill_row(void *args, int64_t r)
+/* The bits of target i of all images. */
+static void pack_target(void *args, int64_t i)
 {
-    const struct point_fill *f = args;
-    struct uda_rng rng = f->stream;
-    int64_t blocks = ((f->candidates + f->random) * 2 + 3) / 4;
-    uda_rng_seek(&rng, (uint32_t)(f->target[r] * blocks));
-    uda_rng_fill(&rng, f->candidate + r * f->candidates * 2, f->candidates * 2);
-    uda_rng_fill(&rng, f->free + r * f->random * 2, f->random * 2);
+    const struct packing *p = args;
+    int64_t n = 0;
+    while (i >= p->facts->first[n + 1]) {
+        n++;
+    }
+    const struct uda_targets *targets = &p->w->targets[n];
+    int64_t pixels = targets->height * targets->width;
+    uda_mask_pack(p->facts->mask + i * p->w->words, targets->mask + (i - p->facts->first[n]) * pixels,
+                  pixels);
 }
 
-/* Mask and dice loss of one image in one prediction. */
-static void mask_losses(struct uda_tape *t, const struct uda_criterion_config *config,
-                        const struct uda_predictions *predictions, int prediction, int64_t n,
-                        const struct uda_targets *targets, const struct uda_matches *matches,
-                        const struct uda_normaliser *norm, const struct uda_draws *draws,
-                        struct uda_losses *losses)
+/* Makes the facts and brings them to the device. */
+static void send_facts(struct uda_tape *t, struct work *w)
 {
-    int64_t important = (int64_t)(config->importance * (double)config->points);
-    struct point_fill fill = {
-        .stream = point_stream(draws, UDA_RNG_LOSS_POINTS, n, prediction),
-        .target = matches->target,
-        .candidates = (int64_t)((double)config->points * config->oversample),
-        .random = config->points - important};
+    struct facts facts;
+    size_t bytes = facts_place(&facts, w, NULL);
+    unsigned char *staged = uda_tape_stage(t, bytes);
+    if (staged == NULL) {
+        return;
+    }
+    (void)facts_place(&facts, w, staged);
+    facts_fill(&facts, w);
+    struct packing packing = {.w = w, .facts = &facts};
+    uda_team_run(t->device->stream.team, w->total, pack_target, &packing);
+    (void)facts_place(&w->facts, w, uda_tape_send(t, staged, bytes));
+}
+
+/* Queues the costs [Q, M] of one prediction for one image. */
+static void queue_costs(struct uda_tape *t, const struct work *w, int prediction, int64_t n,
+                        int64_t first, const float *point, float *cost)
+{
+    const struct uda_criterion_config *config = w->config;
+    const struct uda_predictions *predictions = w->predictions;
+    struct uda_match_spec spec = {.cls_weight = config->class_weight,
+                                  .mask_weight = config->mask_weight,
+                                  .dice_weight = config->dice_weight,
+                                  .points = config->points,
+                                  .point = point,
+                                  .cls = w->facts.cls + first,
+                                  .mask = w->facts.mask + first * w->words};
+    uda_match_cost(t, cost, predictions->logits[prediction], predictions->embed[prediction],
+                   predictions->mask_features, n, &w->targets[n], &spec);
+}
+
+/* Mask and dice losses of one prediction, image by image. */
+static void mask_losses(struct uda_tape *t, const struct work *w, int prediction)
+{
     size_t pair = 2 * sizeof(float);
-    fill.candidate = uda_tape_scratch(t, (size_t)(matches->count * fill.candidates) * pair);
-    fill.free = uda_tape_scratch(t, (size_t)(matches->count * fill.random) * pair);
-    if (uda_tape_ok(t)) {
-        uda_team_run(t->device->stream.team, matches->count, fill_row, &fill);
-        struct uda_point_spec spec = {.points = config->points,
-                                      .candidates = fill.candidates,
-                                      .important = important,
-                                      .candidate = fill.candidate,
-                                      .random = fill.free,
-                                      .denominator = norm->masks < 1.0 ? 1.0 : norm->masks,
-                                      .mask_weight = config->mask_weight,
-                                      .dice_weight = config->dice_weight};
-        uda_mask_loss(t, &losses->mask[prediction], &losses->dice[prediction],
-                      predictions->embed[prediction], predictions->mask_features, n, targets,
-                      matches, &spec);
+    float *candidate = uda_tape_scratch(t, (size_t)(w->total * w->candidates) * pair);
+    float *random = uda_tape_scratch(t, (size_t)(w->total * w->random) * pair);
+    const struct uda_rng key = point_stream(w, UDA_RNG_LOSS_POINTS, 0, 0);
+    const uint32_t *stream = w->facts.loss_stream + prediction * w->total * 4;
+    uda_uniform(t, candidate, w->total, w->candidates * 2, 0, &key, stream);
+    uda_uniform(t, random, w->total, w->random * 2, w->candidates * 2, &key, stream);
+    double *sum = w->found.sum + prediction;
+    int64_t first = 0;
+    for (int64_t n = 0; n < w->images && uda_tape_ok(t); n++) {
+        int64_t count = w->targets[n].count, at = prediction * w->total + first;
+        const struct uda_matches matches = {.count = count < w->queries ? count : w->queries,
+                                            .query = w->query + at, .target = w->target + at};
+        const struct uda_point_spec spec = {
+            .points = w->config->points, .candidates = w->candidates, .important = w->important,
+            .candidate = candidate + first * w->candidates * 2, .random = random + first * w->random * 2,
+            .mask = w->facts.mask + first * w->words,
+            .denominator = w->norm->masks < 1.0 ? 1.0 : w->norm->masks,
+            .mask_weight = w->config->mask_weight, .dice_weight = w->config->dice_weight};
+        if (count > 0) {
+            uda_mask_loss(t, &sum[1 * UDA_PREDICTIONS], &sum[2 * UDA_PREDICTIONS],
+                          w->predictions->embed[prediction], w->predictions->mask_features, n, &w->targets[n],
+                          &matches, &spec);
+        }
+        first += count;
     }
-    if (fill.free != NULL) {
-        uda_tape_scratch_put(t, fill.free);
+    uda_tape_scratch_put(t, random);
+    uda_tape_scratch_put(t, candidate);
+}
+
+/* Losses of one prediction over all images. */
+static void prediction_losses(struct uda_tape *t, const struct work *w, int prediction)
+{
+    if (w->total > 0) {
+        mask_losses(t, w, prediction);
     }
-    if (fill.candidate != NULL) {
-        uda_tape_scratch_put(t, fill.candidate);
+    if (w->norm->class_weight > 0.0) { /* 0 only if nothing is matched and no_object is 0 */
+        uda_class_loss(t, w->found.sum + prediction, w->predictions->logits[prediction],
+                       w->label + prediction * w->images * w->queries, w->config->no_object,
+                       w->norm->class_weight, w->config->class_weight);
     }
 }
 
-/* Matches and losses of one prediction over all images. target [N Q] is scratch of the caller. */
-static void prediction_losses(struct uda_tape *t, const struct uda_criterion_config *config,
-                              const struct uda_predictions *predictions, int prediction,
-                              const struct uda_targets *targets, const struct uda_normaliser *norm,
-                              const struct uda_draws *draws, int32_t *target,
-                              struct uda_losses *losses)
+/* The costs of all predictions and images, [T Q] each. */
+static void match_costs(struct uda_tape *t, const struct work *w, float *cost)
 {
-    const struct uda_tensor *logits = predictions->logits[prediction];
-    int64_t N = logits->dim[0], Q = logits->dim[1], K = logits->dim[2] - 1;
-    for (int64_t i = 0; i < N * Q; i++) {
-        target[i] = (int32_t)K;
-    }
-    for (int64_t n = 0; n < N && uda_tape_ok(t); n++) {
-        int64_t room = targets[n].count < Q ? targets[n].count : Q;
-        int32_t *pair = uda_arena_alloc(&t->arena, (size_t)(2 * room) * sizeof *pair);
-        if (pair == NULL) {
-            (void)uda_tape_fail(t, UDA_NOMEM, "criterion: out of memory");
-            return;
+    int64_t rows = (w->last - w->first) * w->images, numbers = w->config->points * 2, first = 0;
+    float *point = uda_tape_scratch(t, (size_t)(rows * numbers) * sizeof *point);
+    const struct uda_rng key = point_stream(w, UDA_RNG_MATCH_POINTS, 0, 0);
+    uda_uniform(t, point, rows, numbers, 0, &key, w->facts.match_stream);
+    for (int64_t i = 0; i < rows && uda_tape_ok(t); i++) {
+        int64_t n = i % w->images, count = w->targets[n].count;
+        first = n == 0 ? 0 : first;
+        if (count > 0) {
+            queue_costs(t, w, w->first + (int)(i / w->images), n, first, point + i * numbers,
+                        cost + w->queries * (i / w->images * w->total + first));
         }
-        struct uda_matches matches = {.query = pair, .target = pair + room};
-        matches.count = uda_criterion_match(t, config, predictions, prediction, n, &targets[n],
-                                            draws, pair, pair + room);
-        for (int64_t r = 0; r < matches.count; r++) {
-            target[n * Q + matches.query[r]] = targets[n].cls[matches.target[r]];
-        }
-        if (matches.count > 0) {
-            mask_losses(t, config, predictions, prediction, n, &targets[n], &matches, norm, draws,
-                        losses);
-        }
+        first += count;
     }
-    if (norm->class_weight > 0.0) { /* 0 only if nothing is matched and no_object is 0 */
-        uda_class_loss(t, &losses->ce[prediction], predictions->logits[prediction], target,
-                       config->no_object, norm->class_weight, config->class_weight);
+    uda_tape_scratch_put(t, point);
+}
+
+/* Matches the predictions with all images' targets. Nothing waits. */
+static void match(struct uda_tape *t, const struct work *w)
+{
+    int64_t count = w->last - w->first;
+    float *cost = uda_tape_scratch(t, (size_t)(count * w->queries * w->total) * sizeof *cost);
+    if (w->total > 0) {
+        match_costs(t, w, cost);
     }
+    const struct uda_assign_spec spec = {.predictions = count, .images = w->images, .queries = w->queries,
+                                   .classes = w->predictions->logits[0]->dim[2] - 1,
+                                   .first = w->facts.first, .cls = w->facts.cls, .cost = cost,
+                                   .query = w->query, .target = w->target, .label = w->label,
+                                   .wrong = w->found.wrong};
+    uda_assign(t, w->targets, &spec);
+    uda_tape_scratch_put(t, cost);
 }
 
 /* Classes in 0..K-1 and masks of the padded input size, which is four times the mask features. */
@@ -221,26 +291,165 @@ static bool targets_fit(struct uda_tape *t, const struct uda_predictions *predic
     return true;
 }
 
+/* The sizes of a step, what kernels need to know of its targets, and room for the pairs; false on error. */
+static bool prepare(struct uda_tape *t, struct work *w, const struct uda_targets *targets)
+{
+    const struct uda_criterion_config *config = w->config;
+    const struct uda_tensor *logits = w->predictions->logits[0], *f = w->predictions->mask_features;
+    int64_t predictions = w->last - w->first;
+    w->images = logits->dim[0];
+    w->queries = logits->dim[1];
+    w->words = uda_mask_words(4 * f->dim[1] * 4 * f->dim[2]);
+    w->important = (int64_t)(config->importance * (double)config->points);
+    w->candidates = (int64_t)((double)config->points * config->oversample);
+    w->random = config->points - w->important;
+    w->targets = targets;
+    for (int64_t n = 0; n < w->images; n++) {
+        w->total += targets[n].count;
+    }
+    send_facts(t, w);
+    w->query = uda_tape_scratch(t, (size_t)(predictions * w->total) * sizeof *w->query);
+    w->target = uda_tape_scratch(t, (size_t)(predictions * w->total) * sizeof *w->target);
+    w->label = uda_tape_scratch(t, (size_t)(predictions * w->images * w->queries) * sizeof *w->label);
+    return uda_tape_ok(t);
+}
+
+/* Findings in one block. */
+static size_t findings_bytes(int64_t predictions, int64_t images)
+{
+    return sizeof(double) * 3 * UDA_PREDICTIONS + sizeof(int64_t) * (size_t)(predictions * images);
+}
+
+static struct uda_findings findings_at(void *block)
+{
+    double *sum = block;
+    return (struct uda_findings){.sum = sum, .wrong = (void *)(sum + 3 * UDA_PREDICTIONS)};
+}
+
+int uda_findings_check(const struct uda_findings *found, int64_t predictions,
+                       const struct uda_targets *targets, int64_t images, struct uda_err *err)
+{
+    for (int64_t i = 0; i < predictions * images; i++) {
+        int64_t M = targets[i % images].count, at = found->wrong[i] - 1;
+        if (at >= 0) {
+            return uda_fail(err, UDA_NONFINITE,
+                            "matching cost of query %lld and target %lld is not a number: training has "
+                            "diverged: lower optimizer.lr", (long long)(at / M), (long long)(at % M));
+        }
+    }
+    return 0;
+}
+
+struct uda_losses uda_findings_losses(const struct uda_findings *found,
+                                      const struct uda_criterion_config *config, int predictions)
+{
+    struct uda_losses losses = {.predictions = predictions};
+    for (int p = 0; p < predictions; p++) {
+        losses.ce[p] = found->sum[p];
+        losses.mask[p] = found->sum[UDA_PREDICTIONS + p];
+        losses.dice[p] = found->sum[2 * UDA_PREDICTIONS + p];
+        losses.total += (double)config->class_weight * losses.ce[p] +
+                        (double)config->mask_weight * losses.mask[p] +
+                        (double)config->dice_weight * losses.dice[p];
+    }
+    return losses;
+}
+
+void uda_criterion_queue(struct uda_tape *t, const struct uda_criterion_config *config,
+                         const struct uda_predictions *predictions, const struct uda_targets *targets,
+                         const struct uda_normaliser *norm, const struct uda_draws *draws,
+                         const struct uda_findings *found)
+{
+    if (!uda_tape_ok(t) || !targets_fit(t, predictions, targets)) {
+        return;
+    }
+    struct work w = {.config = config, .predictions = predictions, .draws = draws, .norm = norm,
+                     .last = predictions->count, .found = *found};
+    if (!prepare(t, &w, targets)) {
+        return;
+    }
+    match(t, &w);
+    for (int p = 0; p < predictions->count && uda_tape_ok(t); p++) {
+        prediction_losses(t, &w, p);
+    }
+    uda_tape_sent_put(t, w.facts.mask); /* the block */
+}
+
+/* Device memory for findings, zeros; NULL on error. */
+static void *new_findings(struct uda_tape *t, int64_t predictions, int64_t images)
+{
+    size_t bytes = findings_bytes(predictions, images);
+    void *block = uda_tape_scratch(t, bytes);
+    return block != NULL && uda_device_clear(t->device, block, bytes, &t->err) == 0 ? block : NULL;
+}
+
+/* Waits for findings and brings them to the host; NULL on error, also when a problem had no solution. Goes
+ * back by uda_tape_host_scratch_put. */
+static void *fetch(struct uda_tape *t, const void *there, int64_t predictions,
+                   const struct uda_targets *targets, int64_t images)
+{
+    size_t bytes = findings_bytes(predictions, images);
+    void *block = uda_tape_host_scratch(t, bytes);
+    uda_tape_download(t, block, there, bytes);
+    if (!uda_tape_ok(t)) {
+        uda_tape_host_scratch_put(t, block);
+        return NULL;
+    }
+    const struct uda_findings found = findings_at(block);
+    if (uda_findings_check(&found, predictions, targets, images, &t->err) == 0) {
+        return block;
+    }
+    uda_tape_host_scratch_put(t, block);
+    return NULL;
+}
+
 void uda_criterion(struct uda_tape *t, const struct uda_criterion_config *config,
                    const struct uda_predictions *predictions, const struct uda_targets *targets,
                    const struct uda_normaliser *norm, const struct uda_draws *draws,
                    struct uda_losses *losses)
 {
     *losses = (struct uda_losses){.predictions = predictions->count};
-    if (!uda_tape_ok(t) || !targets_fit(t, predictions, targets)) {
+    int64_t images = uda_tape_ok(t) ? predictions->logits[0]->dim[0] : 0;
+    void *there = new_findings(t, predictions->count, images);
+    if (there == NULL) {
         return;
     }
-    const struct uda_tensor *logits = predictions->logits[0];
-    size_t bytes = (size_t)(logits->dim[0] * logits->dim[1]) * sizeof(int32_t);
-    int32_t *target = uda_tape_scratch(t, bytes);
-    if (target == NULL) {
-        return;
+    const struct uda_findings found = findings_at(there);
+    uda_criterion_queue(t, config, predictions, targets, norm, draws, &found);
+    void *block = fetch(t, there, predictions->count, targets, images);
+    if (block != NULL) {
+        const struct uda_findings here = findings_at(block);
+        *losses = uda_findings_losses(&here, config, predictions->count);
     }
-    for (int p = 0; p < predictions->count; p++) {
-        prediction_losses(t, config, predictions, p, targets, norm, draws, target, losses);
-        losses->total += (double)config->class_weight * losses->ce[p] +
-                         (double)config->mask_weight * losses->mask[p] +
-                         (double)config->dice_weight * losses->dice[p];
+    uda_tape_host_scratch_put(t, block);
+    uda_tape_scratch_put(t, there);
+}
+
+int64_t uda_criterion_match(struct uda_tape *t, const struct uda_criterion_config *config,
+                            const struct uda_predictions *predictions, int prediction, int64_t n,
+                            const struct uda_targets *targets, const struct uda_draws *draws,
+                            int32_t *query, int32_t *target)
+{
+    struct work w = {.config = config, .predictions = predictions, .draws = draws, .first = prediction,
+                     .last = prediction + 1};
+    if (!uda_tape_ok(t) || targets[n].count == 0 || !targets_fit(t, predictions, targets) ||
+        !prepare(t, &w, targets)) {
+        return 0;
     }
-    uda_tape_scratch_put(t, target);
+    int64_t first = 0, pairs = targets[n].count < w.queries ? targets[n].count : w.queries;
+    for (int64_t i = 0; i < n; i++) {
+        first += targets[i].count;
+    }
+    void *there = new_findings(t, 1, w.images);
+    if (there == NULL) {
+        return 0;
+    }
+    w.found = findings_at(there);
+    match(t, &w);
+    uda_tape_sent_put(t, w.facts.mask); /* the block */
+    uda_tape_host_scratch_put(t, fetch(t, there, 1, targets, w.images));
+    uda_tape_scratch_put(t, there);
+    uda_tape_download(t, query, w.query + first, (size_t)pairs * sizeof *query);
+    uda_tape_download(t, target, w.target + first, (size_t)pairs * sizeof *target);
+    return uda_tape_ok(t) ? pairs : 0;
 }

@@ -53,18 +53,39 @@ struct uda_losses {
 void uda_losses_add(struct uda_losses *sum, const struct uda_losses *part);
 
 /*
- * Records the losses of the images in `predictions` as roots of the tape and writes their values.
- * targets [N], masks at the padded input size. Errors stick to the tape: UDA_SHAPE (a class or size
- * out of range), UDA_NONFINITE (a matching cost is not a number: training has diverged).
+ * What the kernels find out about the images of a call; device memory that holds zeros before. A step may
+ * count when every sum is finite and every wrong is 0.
  */
+struct uda_findings {
+    double *sum;    /* [3, UDA_PREDICTIONS] class, mask and dice losses, unweighted */
+    int64_t *wrong; /* [predictions, N] 1 + index into [Q, M_n] of a matching cost that is no number */
+};
+/* Of a copy on the host. UDA_NONFINITE names the first wrong cost: training has diverged. targets [N]. */
+int uda_findings_check(const struct uda_findings *found, int64_t predictions,
+                       const struct uda_targets *targets, int64_t images, struct uda_err *err) UDA_MUST_USE;
+/* Of a copy on the host: the losses, their total with the weights of config. */
+struct uda_losses uda_findings_losses(const struct uda_findings *found,
+                                      const struct uda_criterion_config *config, int predictions);
+
+/*
+ * Records the losses of the images in `predictions` as roots of the tape and queues what finds their values.
+ * targets [N], masks at the padded input size, all of the host: they are borrowed for the step. Nothing
+ * waits. Errors stick to the tape: UDA_SHAPE (a class or size out of range).
+ */
+void uda_criterion_queue(struct uda_tape *tape, const struct uda_criterion_config *config,
+                         const struct uda_predictions *predictions, const struct uda_targets *targets,
+                         const struct uda_normaliser *norm, const struct uda_draws *draws,
+                         const struct uda_findings *found);
+
+/* The same, and waits for the values. Errors besides: UDA_NONFINITE, as uda_findings_check. */
 void uda_criterion(struct uda_tape *tape, const struct uda_criterion_config *config,
                    const struct uda_predictions *predictions, const struct uda_targets *targets,
                    const struct uda_normaliser *norm, const struct uda_draws *draws,
                    struct uda_losses *losses);
 
 /*
- * The matching of one prediction for one image, as the criterion does it: query, target [min(Q, M)]
- * sorted by query; returns the number of pairs. For tests and inspection.
+ * The matching of one prediction for image n of targets [N], as the criterion does it: query, target
+ * [min(Q, M)] sorted by query, of the host; returns the number of pairs. For tests and inspection.
  */
 int64_t uda_criterion_match(struct uda_tape *tape, const struct uda_criterion_config *config,
                             const struct uda_predictions *predictions, int prediction, int64_t n,

@@ -4,7 +4,7 @@
 
 #include "src/nn/predictions.h"
 
-/* What the four published models share. */
+/* What the published models share; the rest is Swin-T's. */
 static struct uda_model_config reference(int64_t classes)
 {
     return (struct uda_model_config){.embed_dim = 96,
@@ -56,6 +56,25 @@ static void widen(struct uda_model_config *c, int64_t embed_dim, int64_t heads)
     }
 }
 
+/* A ResNet has none of what makes a Swin. */
+static void resnet(struct uda_model_config *c, int64_t embed_dim, int64_t blocks_of_res4)
+{
+    c->resnet = true;
+    c->embed_dim = embed_dim;
+    c->depths[2] = blocks_of_res4;
+    memset(c->heads, 0, sizeof c->heads);
+    c->window = 0;
+    c->drop_path = 0.0f;
+}
+
+/* ResNet-50's and -101's other stages. */
+static void deepen(struct uda_model_config *c)
+{
+    c->depths[0] = 3;
+    c->depths[1] = 4;
+    c->depths[3] = 3;
+}
+
 int uda_model_preset(struct uda_model_config *config, const char *name, int64_t classes,
                      struct uda_err *err)
 {
@@ -67,12 +86,18 @@ int uda_model_preset(struct uda_model_config *config, const char *name, int64_t 
     } else if (strcmp(name, "swin-l") == 0) {
         widen(&c, 192, 6);
         c.queries = 200;
+    } else if (strcmp(name, "resnet-50") == 0 || strcmp(name, "resnet-101") == 0) {
+        resnet(&c, 256, strcmp(name, "resnet-50") == 0 ? 6 : 23);
+        deepen(&c);
     } else if (strcmp(name, "swin-demo") == 0) {
         c = demo(classes);
+    } else if (strcmp(name, "resnet-demo") == 0) {
+        c = demo(classes);
+        resnet(&c, 64, 2);
     } else if (strcmp(name, "swin-t") != 0) {
         return uda_fail(err, UDA_MANIFEST,
-                        "there is no model '%s'; known are swin-t, swin-s, swin-b, swin-l, swin-demo",
-                        name);
+                        "there is no model '%s'; known are swin-t, swin-s, swin-b, swin-l, resnet-50, "
+                        "resnet-101, swin-demo, resnet-demo", name);
     }
     *config = c;
     return 0;
@@ -88,7 +113,7 @@ static int check_ranges(const struct uda_model_config *c, struct uda_err *err)
 {
     const struct range ranges[] = {
         {"embed_dim", c->embed_dim, 1, 4096},
-        {"window", c->window, 1, 64},
+        {"window", c->window, c->resnet ? 0 : 1, c->resnet ? 0 : 64},
         {"hidden", c->hidden, 4, 4096},
         {"mask_dim", c->mask_dim, 1, 4096},
         {"encoder_layers", c->encoder_layers, 1, 16},
@@ -120,7 +145,11 @@ int uda_model_config_check(const struct uda_model_config *config, struct uda_err
             return uda_fail(err, UDA_MANIFEST, "model: depths[%d] is %lld, must be 1..1000", i,
                             (long long)config->depths[i]);
         }
-        if (config->heads[i] < 1 || width % config->heads[i] != 0) {
+        if (config->resnet && config->heads[i] != 0) {
+            return uda_fail(err, UDA_MANIFEST, "model: heads[%d] is %lld, a ResNet has none", i,
+                            (long long)config->heads[i]);
+        }
+        if (!config->resnet && (config->heads[i] < 1 || width % config->heads[i] != 0)) {
             return uda_fail(err, UDA_MANIFEST,
                             "model: width %lld of stage %d is no multiple of its %lld heads",
                             (long long)width, i, (long long)config->heads[i]);
@@ -128,6 +157,11 @@ int uda_model_config_check(const struct uda_model_config *config, struct uda_err
     }
     if (!(config->drop_path >= 0.0f && config->drop_path < 1.0f)) {
         return uda_fail(err, UDA_MANIFEST, "model: drop_path must be in 0..1, below 1");
+    }
+    if (config->resnet && (config->drop_path != 0.0f || config->embed_dim % 4 != 0)) {
+        return uda_fail(err, UDA_MANIFEST,
+                        "model: of a ResNet drop_path is 0 and embed_dim, %lld, a multiple of 4",
+                        (long long)config->embed_dim);
     }
     if (config->hidden % 4 != 0 || config->hidden % config->heads_n != 0 ||
         config->hidden % config->groups != 0) {

@@ -1,5 +1,5 @@
 /*
- * The sizes that make a Mask2Former: presets tiny, small, base, large, and any other.
+ * The sizes that make a Mask2Former: the published models by name, and any other.
  *
  *     struct uda_model_config config;
  *     UDA_TRY(uda_model_preset(&config, "swin-t", classes, err));
@@ -14,9 +14,11 @@
 #define UDA_STAGES 4
 
 struct uda_model_config {
-    /* Swin */
-    int64_t embed_dim;          /* C of the first stage; doubles each stage */
+    /* backbone */
+    bool resnet;                /* bottleneck blocks, norms frozen; else Swin */
+    int64_t embed_dim;          /* channels of the first stage's map; double each stage */
     int64_t depths[UDA_STAGES]; /* blocks */
+    /* Swin only; 0 for a ResNet */
     int64_t heads[UDA_STAGES];
     int64_t window;
     float drop_path; /* rate of the last block; the others rise linearly from 0 */
@@ -34,8 +36,9 @@ struct uda_model_config {
     int64_t classes; /* K, without "no object" */
 };
 
-/* name: "swin-t", "swin-s", "swin-b", "swin-l" (Cheng et al. 2022, table of backbones) or
- * "swin-demo", the small model of the demonstration. UDA_MANIFEST for another name. */
+/* name: "swin-t", "swin-s", "swin-b", "swin-l", "resnet-50", "resnet-101" (Cheng et al. 2022, table of
+ * backbones), "swin-demo", the small model of the demonstration, or "resnet-demo", the same with a small
+ * ResNet. UDA_MANIFEST for another name. */
 int uda_model_preset(struct uda_model_config *config, const char *name, int64_t classes,
                      struct uda_err *err) UDA_MUST_USE;
 

@@ -7,9 +7,24 @@ void uda_mask2former_build(struct uda_mask2former *model, struct uda_params *par
     if (uda_model_config_check(config, &params->err) != 0) {
         return;
     }
-    uda_swin_build(&model->swin, params, config);
+    if (config->resnet) {
+        uda_resnet_build(&model->resnet, params, config);
+    } else {
+        uda_swin_build(&model->swin, params, config);
+    }
     uda_pixel_decoder_build(&model->pixel_decoder, params, config);
     uda_mask_decoder_build(&model->mask_decoder, params, config);
+}
+
+void uda_mask2former_backbone(struct uda_tape *tape, const struct uda_mask2former *model,
+                              struct uda_tensor *image, const struct uda_draws *draws,
+                              struct uda_tensor *stage[UDA_STAGES])
+{
+    if (model->config.resnet) {
+        uda_resnet_forward(tape, model->params, &model->resnet, image, stage);
+    } else {
+        uda_swin_forward(tape, model->params, &model->swin, image, draws, stage);
+    }
 }
 
 void uda_mask2former_forward(struct uda_tape *tape, const struct uda_mask2former *model,
@@ -30,7 +45,7 @@ void uda_mask2former_forward(struct uda_tape *tape, const struct uda_mask2former
     }
     int64_t height[3], width[3];
     struct uda_tensor *mask_features;
-    uda_swin_forward(tape, model->params, &model->swin, image, draws, predictions->stage);
+    uda_mask2former_backbone(tape, model, image, draws, predictions->stage);
     uda_pixel_decoder_forward(tape, model->params, &model->pixel_decoder, predictions->stage,
                               &mask_features, predictions->multi_scale, height, width);
     uda_mask_decoder_forward(tape, model->params, &model->mask_decoder, predictions->multi_scale,

@@ -1,7 +1,6 @@
 /*
- * Mask2Former with a Swin backbone (Cheng et al., "Masked-attention Mask Transformer for Universal
- * Image Segmentation", CVPR 2022; Liu et al., "Swin Transformer", ICCV 2021): parameters and
- * forward pass.
+ * Mask2Former with a Swin or ResNet backbone (Cheng et al., "Masked-attention Mask Transformer for
+ * Universal Image Segmentation", CVPR 2022): parameters and forward pass.
  *
  * Invariants: the model is a table of parameter indices; values live in the tape's flat arrays, so
  * one model serves student and teacher. Images are normalised, zero-padded to multiples of 32,
@@ -22,6 +21,7 @@
 
 #include "src/model/mask_decoder.h"
 #include "src/model/pixel_decoder.h"
+#include "src/model/resnet.h"
 #include "src/model/swin.h"
 #include "src/nn/draws.h"
 #include "src/nn/predictions.h"
@@ -29,7 +29,8 @@
 struct uda_mask2former {
     struct uda_model_config config;
     const struct uda_params *params; /* borrowed: the registry it was built into */
-    struct uda_swin swin;
+    struct uda_swin swin;     /* of the two backbones the one of the config */
+    struct uda_resnet resnet;
     struct uda_pixel_decoder pixel_decoder;
     struct uda_mask_decoder mask_decoder;
 };
@@ -47,5 +48,10 @@ void uda_mask2former_build(struct uda_mask2former *model, struct uda_params *par
 void uda_mask2former_forward(struct uda_tape *tape, const struct uda_mask2former *model,
                              struct uda_tensor *image, const struct uda_draws *draws,
                              struct uda_predictions *predictions);
+
+/* Its first part: the backbone's maps, [N, H/2^(i+2), W/2^(i+2), embed_dim 2^i]. */
+void uda_mask2former_backbone(struct uda_tape *tape, const struct uda_mask2former *model,
+                              struct uda_tensor *image, const struct uda_draws *draws,
+                              struct uda_tensor *stage[UDA_STAGES]);
 
 #endif

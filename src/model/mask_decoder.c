@@ -77,13 +77,13 @@ static void predict(struct uda_tape *t, const struct uda_params *params,
                     struct uda_predictions *out)
 {
     struct uda_tensor *z = uda_norm(t, params, &decoder->norm, x);
-    struct uda_tensor *logits = uda_dense(t, params, &decoder->class_embed, z);
+    struct uda_tensor *logits = uda_dense_float(t, params, &decoder->class_embed, z);
     struct uda_tensor *e = uda_mlp_relu(t, params, &decoder->mask_embed[0], &decoder->mask_embed[1],
                                         z);
     uda_tape_release(t, z);
     struct uda_tensor *active = uda_relu(t, e);
     uda_tape_release(t, e);
-    e = uda_dense(t, params, &decoder->mask_embed[2], active);
+    e = uda_dense_float(t, params, &decoder->mask_embed[2], active);
     uda_tape_release(t, active);
     out->logits[out->count] = logits;
     out->embed[out->count] = e;

@@ -90,8 +90,8 @@ static struct uda_tensor *layer_forward(struct uda_tape *t, const struct uda_par
                                         const int64_t height[3], const int64_t width[3])
 {
     struct uda_tensor *query = uda_add_rows(t, src, position);
-    struct uda_tensor *offsets = uda_dense(t, params, &layer->offsets, query);
-    struct uda_tensor *weights = uda_dense(t, params, &layer->weights, query);
+    struct uda_tensor *offsets = uda_dense_float(t, params, &layer->offsets, query);
+    struct uda_tensor *weights = uda_dense_float(t, params, &layer->weights, query);
     uda_tape_release(t, query);
     struct uda_tensor *value = uda_dense(t, params, &layer->value, src);
     struct uda_tensor *sampled = uda_deform_attention(t, value, offsets, weights, decoder->heads,
@@ -166,12 +166,12 @@ static struct uda_tensor *pyramid(struct uda_tape *t, const struct uda_params *p
         uda_resize_bilinear(t, uda_reshape(t, eighth, 4, (int64_t[]){N, h, w, D}), H, W,
                             uda_reshape(t, lateral, 4, (int64_t[]){N, H, W, D}));
     uda_tape_release(t, lateral);
-    struct uda_tensor *y = uda_conv3x3(t, up, uda_param(t, params, decoder->output_conv));
+    struct uda_tensor *y = uda_conv(t, up, uda_param(t, params, decoder->output_conv), 1);
     uda_tape_release(t, up);
     struct uda_tensor *z =
         uda_norm_groups(t, params, &decoder->output_norm, y, decoder->groups, true);
     uda_tape_release(t, y);
-    struct uda_tensor *f = uda_dense(t, params, &decoder->mask_features, z);
+    struct uda_tensor *f = uda_dense_float(t, params, &decoder->mask_features, z);
     uda_tape_release(t, z);
     return uda_reshape(t, f, 4, (int64_t[]){N, H, W, uda_tensor_last(f)});
 }

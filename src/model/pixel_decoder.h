@@ -37,7 +37,7 @@ void uda_pixel_decoder_build(struct uda_pixel_decoder *decoder, struct uda_param
                              const struct uda_model_config *config);
 
 /*
- * stage [4] as uda_swin_forward -> mask_features [N, H/4, W/4, mask_dim] and multi_scale [3],
+ * stage [4] of the backbone -> mask_features [N, H/4, W/4, mask_dim] and multi_scale [3],
  * [N, h*w, hidden] with height, width of the levels. With recording off the stages are given back.
  */
 void uda_pixel_decoder_forward(struct uda_tape *tape, const struct uda_params *params,

@@ -51,12 +51,11 @@ static int compare_pairs(const void *left, const void *right)
     return a->index < b->index ? -1 : a->index > b->index;
 }
 
-/* Probabilities of all (query, class) pairs of image n; false if one is not a number. */
-static bool class_scores(struct pair *pair, const struct uda_tensor *logits, int64_t n)
+/* Probabilities of all (query, class) pairs from logits [Q, K+1]; false if one is not a number. */
+static bool class_scores(struct pair *pair, const float *logits, int64_t Q, int64_t K)
 {
-    int64_t Q = logits->dim[1], K = logits->dim[2] - 1;
     for (int64_t q = 0; q < Q; q++) {
-        const float *x = logits->data + (n * Q + q) * (K + 1);
+        const float *x = logits + q * (K + 1);
         double largest = (double)x[0], sum = 0.0;
         for (int64_t k = 0; k <= K; k++) {
             largest = fmax(largest, (double)x[k]);
@@ -183,20 +182,49 @@ static void make_mask(void *args, int64_t i)
                                                 s->width, NULL);
 }
 
+/* What dense logits are made of. */
+struct dense {
+    const struct uda_tensor *f;
+    int64_t n;
+    const float *embed; /* host [Q, C], of image n */
+    float *gathered;    /* host [CHUNK, C] */
+    float *there;       /* device [CHUNK, plane]; NULL: the program reads the device's memory */
+};
+
 /* Dense logits of `count` queries at 1/4: out [count, plane] = E F^T. */
-static void dense_logits(struct uda_tape *t, float *out, float *gathered, const struct mask *mask,
-                         int64_t count, const struct uda_tensor *embed, const struct uda_tensor *f,
-                         int64_t n)
+static void dense_logits(struct uda_tape *t, float *out, const struct dense *d, const struct mask *mask,
+                         int64_t count)
 {
-    int64_t Q = embed->dim[1], C = embed->dim[2], plane = f->dim[1] * f->dim[2];
+    int64_t C = d->f->dim[3], plane = d->f->dim[1] * d->f->dim[2];
     for (int64_t i = 0; i < count; i++) {
-        memcpy(gathered + i * C, embed->data + (n * Q + mask[i].query) * C,
-               (size_t)C * sizeof *gathered);
+        memcpy(d->gathered + i * C, d->embed + mask[i].query * C, (size_t)C * sizeof *d->gathered);
     }
-    struct uda_gemm_args a = {.M = count, .N = plane, .K = C, .A = gathered, .lda = C,
-                              .B = f->data + n * plane * C, .ldb = C, .transpose_b = true,
-                              .C = out, .ldc = plane};
+    size_t bytes = (size_t)(count * C) * sizeof *d->gathered;
+    struct uda_gemm_args a = {.M = count, .N = plane, .K = C, .lda = C,
+                              .A = uda_tape_lend(t, d->gathered, bytes),
+                              .B = uda_floats(d->f) + d->n * plane * C, .ldb = C, .transpose_b = true,
+                              .C = d->there != NULL ? d->there : out, .ldc = plane};
     UDA_LAUNCH(t, gemm, &a);
+    uda_tape_unlend(t, d->gathered, a.A);
+    if (d->there != NULL) {
+        uda_tape_download(t, out, d->there, (size_t)(count * plane) * sizeof *out);
+    }
+}
+
+/* A copy on the host of `count` values of the device; NULL on error of the tape. */
+static const float *read_values(struct uda_tape *t, struct uda_arena *arena, const float *data,
+                                int64_t count)
+{
+    if (uda_device_is_host(t->device)) {
+        return data;
+    }
+    float *host = uda_arena_alloc(arena, (size_t)count * sizeof *host);
+    if (host == NULL) {
+        (void)uda_tape_fail(t, UDA_NOMEM, "out of memory for %lld predictions", (long long)count);
+        return NULL;
+    }
+    uda_tape_download(t, host, data, (size_t)count * sizeof *host);
+    return uda_tape_ok(t) ? host : NULL;
 }
 
 /* Makes the masks of all kept queries, CHUNK at a time. */
@@ -214,10 +242,16 @@ static int make_masks(struct uda_tape *t, struct mask *mask, int64_t masks,
               axis_make(&job.x2, own, spec->image_width, spec->width, spec->width) &&
               axis_make(&job.y2, own, spec->image_height, spec->height, spec->height);
     float *logits = uda_arena_alloc(own, (size_t)(CHUNK * job.plane) * sizeof *logits);
-    float *gathered = uda_arena_alloc(own, (size_t)(CHUNK * embed->dim[2]) * sizeof *gathered);
+    int64_t rows = embed->dim[1] * embed->dim[2];
+    struct dense d = {.f = f, .n = n, .embed = read_values(t, own, uda_floats(embed) + n * rows, rows)};
+    d.gathered = uda_arena_alloc(own, (size_t)(CHUNK * embed->dim[2]) * sizeof *d.gathered);
+    if (!uda_device_is_host(t->device)) {
+        d.there = uda_tape_scratch(t, (size_t)(CHUNK * job.plane) * sizeof *d.there);
+    }
+    UDA_TRY(uda_tape_status(t, err));
     job.rows = uda_arena_alloc(own, (size_t)(CHUNK * job.row_floats) * sizeof *job.rows);
     job.bits = uda_arena_alloc(own, (size_t)(CHUNK * spec->height * spec->width));
-    if (!ok || logits == NULL || gathered == NULL || job.rows == NULL || job.bits == NULL) {
+    if (!ok || logits == NULL || d.gathered == NULL || job.rows == NULL || job.bits == NULL) {
         return uda_fail(err, UDA_NOMEM, "out of memory for %d masks of %lld x %lld", CHUNK,
                         (long long)spec->height, (long long)spec->width);
     }
@@ -225,7 +259,7 @@ static int make_masks(struct uda_tape *t, struct mask *mask, int64_t masks,
     for (int64_t first = 0; first < masks; first += CHUNK) {
         int64_t count = masks - first < CHUNK ? masks - first : CHUNK;
         job.mask = mask + first;
-        dense_logits(t, logits, gathered, job.mask, count, embed, f, n);
+        dense_logits(t, logits, &d, job.mask, count);
         UDA_TRY(uda_tape_status(t, err));
         uda_team_run(t->device->stream.team, count, make_mask, &job);
         for (int64_t i = 0; i < count; i++) {
@@ -236,6 +270,7 @@ static int make_masks(struct uda_tape *t, struct mask *mask, int64_t masks,
             }
         }
     }
+    uda_tape_scratch_put(t, d.there);
     return 0;
 }
 
@@ -309,7 +344,9 @@ int uda_postprocess(struct uda_detections *set, int64_t producer, struct uda_tap
         rc = uda_fail(err, UDA_NOMEM, "out of memory for %lld predictions", (long long)(Q * K));
         goto out;
     }
-    if (!class_scores(pair, logits, n)) {
+    const float *scores = read_values(tape, &own, uda_floats(logits) + n * Q * (K + 1), Q * (K + 1));
+    UDA_GOTO(rc = uda_tape_status(tape, err), out);
+    if (!class_scores(pair, scores, Q, K)) {
         rc = uda_fail(err, UDA_NONFINITE, "the model's class scores are not numbers");
         goto out;
     }

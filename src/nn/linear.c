@@ -73,3 +73,10 @@ struct uda_tensor *uda_dense(struct uda_tape *t, const struct uda_params *params
     struct uda_tensor *bias = layer->b >= 0 ? uda_param(t, params, layer->b) : NULL;
     return uda_linear(t, x, uda_param(t, params, layer->w), bias);
 }
+
+struct uda_tensor *uda_dense_float(struct uda_tape *t, const struct uda_params *params,
+                                   const struct uda_dense *layer, struct uda_tensor *x)
+{
+    struct uda_tensor *bias = layer->b >= 0 ? uda_param(t, params, layer->b) : NULL;
+    return uda_linear_float(t, x, uda_param(t, params, layer->w), bias);
+}

@@ -41,6 +41,10 @@ struct uda_dense uda_conv_build(struct uda_params *params, int64_t O, int64_t C,
 struct uda_tensor *uda_dense(struct uda_tape *t, const struct uda_params *params,
                              const struct uda_dense *layer, struct uda_tensor *x);
 
+/* The same with a float result, whatever x is. */
+struct uda_tensor *uda_dense_float(struct uda_tape *t, const struct uda_params *params,
+                                   const struct uda_dense *layer, struct uda_tensor *x);
+
 /* Layer and group normalisation: "<prefix>.weight" (gamma) and "<prefix>.bias" (beta), [C]. */
 struct uda_norm {
     int gamma, beta;
@@ -57,6 +61,21 @@ struct uda_tensor *uda_norm_residual(struct uda_tape *t, const struct uda_params
 struct uda_tensor *uda_norm_groups(struct uda_tape *t, const struct uda_params *params,
                                    const struct uda_norm *layer, struct uda_tensor *x,
                                    int64_t groups, bool relu);
+
+/*
+ * Convolution without bias under a frozen batch normalisation, as detectron2 names them: "<prefix>.weight"
+ * [O, C, kernel, kernel], N(0, 2 / (O kernel^2)), and "<prefix>.norm.{weight,bias,running_mean,running_var}"
+ * [O], which start as 1, 0, 0, 1 and stay. Gradients and shapes: uda_conv_norm.
+ */
+struct uda_frozen_conv {
+    int w, gamma, beta, mean, var;
+    int64_t stride;
+};
+struct uda_frozen_conv uda_frozen_conv_build(struct uda_params *params, int64_t O, int64_t C, int64_t kernel,
+                                             int64_t stride, const char *prefix);
+struct uda_tensor *uda_frozen_conv(struct uda_tape *t, const struct uda_params *params,
+                                   const struct uda_frozen_conv *layer, struct uda_tensor *x,
+                                   struct uda_tensor *add, bool relu);
 
 /* y = w2 act(w1 x); gives the inner tensors back when nothing is recorded. */
 struct uda_tensor *uda_mlp_relu(struct uda_tape *t, const struct uda_params *params,

@@ -106,7 +106,30 @@ int uda_params_add(struct uda_params *params, const struct uda_param *like, cons
 struct uda_tensor *uda_param(struct uda_tape *tape, const struct uda_params *params, int index)
 {
     const struct uda_param *p = &params->item[index];
-    return uda_tape_param(tape, p->offset, p->ndim, p->dim);
+    return p->frozen ? uda_tape_constant(tape, tape->param_values + p->offset, p->ndim, p->dim)
+                     : uda_tape_param(tape, p->offset, p->ndim, p->dim);
+}
+
+/* Where parameter i begins, or the flat arrays end. */
+static int64_t offset_of(const struct uda_params *params, int i)
+{
+    return i < params->count ? params->item[i].offset : params->total;
+}
+
+bool uda_params_trained(const struct uda_params *params, int *next, int64_t *offset, int64_t *count)
+{
+    int first = *next;
+    while (first < params->count && params->item[first].frozen) {
+        first++;
+    }
+    int last = first;
+    while (last < params->count && !params->item[last].frozen) {
+        last++;
+    }
+    *next = last;
+    *offset = offset_of(params, first);
+    *count = offset_of(params, last) - *offset;
+    return first < last;
 }
 
 /* Direction m of `heads` on the unit square's edge, for point p of every level:

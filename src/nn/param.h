@@ -54,6 +54,7 @@ struct uda_param {
     int same_as;   /* starts with the values of this earlier parameter; its own index otherwise */
     enum uda_decay decay;
     bool backbone; /* takes the backbone's learning rate factor */
+    bool frozen;   /* a constant of the model: no gradient, no update; a teacher has the student's */
 };
 
 struct uda_params {
@@ -72,7 +73,7 @@ void uda_params_finish(struct uda_params *params);
 
 /*
  * Adds a parameter whose name is printed from `format`; of `like` the fields ndim, dim, init,
- * scale, heads, decay count, and same_as if positive. backbone is true for names that start with
+ * scale, heads, decay, frozen count, and same_as if positive. backbone is true for names that start with
  * "backbone.". Returns its index; after an error 0.
  */
 int uda_params_add(struct uda_params *params, const struct uda_param *like, const char *format, ...)
@@ -83,7 +84,11 @@ int uda_params_find(const struct uda_params *params, const char *name);
  * twice). */
 int uda_params_status(const struct uda_params *params, struct uda_err *err) UDA_MUST_USE;
 
-/* The parameter as a tensor of the tape's flat arrays. */
+/* Sets *offset and *count to the next stretch of the flat arrays without a frozen parameter, gaps between the
+ * others included; *next counts parameters, from 0 on. False: there is none. */
+bool uda_params_trained(const struct uda_params *params, int *next, int64_t *offset, int64_t *count);
+
+/* The parameter as a tensor of the tape's flat arrays; a frozen one is a constant of the tape. */
 struct uda_tensor *uda_param(struct uda_tape *tape, const struct uda_params *params, int index);
 
 /*

@@ -11,7 +11,7 @@ static struct uda_attention_args attention_args(const struct uda_tensor *q,
                                                 const struct uda_tensor *v, int64_t heads,
                                                 const uint32_t *mask)
 {
-    return (struct uda_attention_args){.N = q->dim[0], .Q = q->dim[1], .L = k->dim[1],
+    return (struct uda_attention_args){.type = q->type, .N = q->dim[0], .Q = q->dim[1], .L = k->dim[1],
                                        .D = q->dim[2], .M = heads, .q = q->data, .k = k->data,
                                        .v = v->data, .mask = mask};
 }
@@ -37,7 +37,8 @@ struct uda_tensor *uda_attention(struct uda_tape *t, struct uda_tensor *q, struc
     if (!uda_tape_ok(t)) {
         return &t->broken;
     }
-    if (q->ndim != 3 || k->ndim != 3 || !uda_tensor_same_shape(k, v) || q->dim[0] != k->dim[0] ||
+    if (k->type != q->type || v->type != q->type || q->ndim != 3 || k->ndim != 3 ||
+        !uda_tensor_same_shape(k, v) || q->dim[0] != k->dim[0] ||
         q->dim[2] != k->dim[2] || heads < 1 || q->dim[2] % heads != 0) {
         char qs[96], ks[96], vs[96];
         return uda_tape_fail(t, UDA_SHAPE, "attention: q %s, k %s and v %s do not fit %lld heads",
@@ -45,7 +46,7 @@ struct uda_tensor *uda_attention(struct uda_tape *t, struct uda_tensor *q, struc
                              uda_tensor_shape(vs, sizeof vs, v), (long long)heads);
     }
     int64_t statistics[] = {q->dim[0], heads, q->dim[1]};
-    struct uda_tensor *owned[] = {uda_tape_new_like(t, q), uda_tape_new(t, 3, statistics)};
+    struct uda_tensor *owned[] = {uda_tape_new_like(t, q), uda_tape_new(t, UDA_F32, 3, statistics)};
     struct uda_attention_args a = attention_args(q, k, v, heads, mask);
     a.y = owned[0]->data;
     a.lse = owned[1]->data;
@@ -65,7 +66,8 @@ const uint32_t *uda_attention_mask(struct uda_tape *t, struct uda_tensor *e, str
     if (!uda_tape_ok(t)) {
         return NULL;
     }
-    if (e->ndim != 3 || f->ndim != 3 || e->dim[0] != f->dim[0] || e->dim[2] != f->dim[2]) {
+    if (e->type != UDA_F32 || f->type != UDA_F32 || e->ndim != 3 || f->ndim != 3 ||
+        e->dim[0] != f->dim[0] || e->dim[2] != f->dim[2]) {
         char es[96], fs[96];
         (void)uda_tape_fail(t, UDA_SHAPE, "attention_mask: e %s does not fit f %s",
                             uda_tensor_shape(es, sizeof es, e), uda_tensor_shape(fs, sizeof fs, f));

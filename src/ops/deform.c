@@ -35,7 +35,8 @@ struct uda_tensor *uda_deform_attention(struct uda_tape *t, struct uda_tensor *v
         return &t->broken;
     }
     int64_t N = value->dim[0], S = value->dim[1], left = S;
-    bool fits = value->ndim == 3 && heads >= 1 && value->dim[2] % heads == 0 && points >= 1 &&
+    bool fits = offsets->type == UDA_F32 && weights->type == UDA_F32 &&
+                value->ndim == 3 && heads >= 1 && value->dim[2] % heads == 0 && points >= 1 &&
                 points <= UDA_DEFORM_MAX_POINTS && S < INT32_MAX;
     for (int l = 0; fits && l < UDA_LEVELS; l++) {
         fits = height[l] >= 1 && width[l] >= 1 && height[l] <= left / width[l];
@@ -52,8 +53,8 @@ struct uda_tensor *uda_deform_attention(struct uda_tape *t, struct uda_tensor *v
             (long long)heads, (long long)points);
     }
     struct uda_tensor *y = uda_tape_new_like(t, value);
-    struct uda_deform_args a = {.N = N, .S = S, .D = value->dim[2], .M = heads, .P = points,
-                                .value = value->data, .offsets = offsets->data,
+    struct uda_deform_args a = {.type = value->type, .N = N, .S = S, .D = value->dim[2], .M = heads,
+                                .P = points, .value = value->data, .offsets = offsets->data,
                                 .weights = weights->data, .y = y->data};
     memcpy(a.height, height, sizeof a.height);
     memcpy(a.width, width, sizeof a.width);

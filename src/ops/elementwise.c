@@ -2,10 +2,10 @@
 
 #include <string.h>
 
-/* x's gradient (+)= dy. */
-static void pass_gradient(struct uda_tape *t, struct uda_tensor *x, const float *dy)
+/* x's gradient (+)= dy, of the same type. */
+static void pass_gradient(struct uda_tape *t, struct uda_tensor *x, const void *dy)
 {
-    struct uda_copy_blocks_args k = {.N = 1, .count = x->count, .x = dy};
+    struct uda_copy_blocks_args k = {.type = x->type, .type_x = x->type, .N = 1, .count = x->count, .x = dy};
     k.y = uda_grad_take(t, x, &k.accumulate);
     if (k.y != NULL) {
         UDA_LAUNCH(t, copy_blocks, &k);
@@ -22,8 +22,9 @@ static void add_backward(struct uda_tape *t, void *saved)
     struct add_saved *s = saved;
     pass_gradient(t, s->a, s->y->grad);
     int64_t N = s->scale != NULL ? s->y->dim[0] : 1, count = s->y->count / N;
-    struct uda_copy_blocks_args k = {.N = N, .count = count, .stride_x = count, .stride_y = count,
-                                     .x = s->y->grad, .scale = s->scale};
+    struct uda_copy_blocks_args k = {.type = s->b->type, .type_x = s->y->type, .N = N, .count = count,
+                                     .stride_x = count, .stride_y = count, .x = s->y->grad,
+                                     .scale = s->scale};
     k.y = uda_grad_take(t, s->b, &k.accumulate);
     if (k.y != NULL) {
         UDA_LAUNCH(t, copy_blocks, &k);
@@ -41,7 +42,7 @@ struct uda_tensor *uda_add_scaled(struct uda_tape *t, struct uda_tensor *shortcu
     if (!uda_tape_ok(t)) {
         return &t->broken;
     }
-    if (!uda_tensor_same_shape(shortcut, branch)) {
+    if (!uda_tensor_same_shape(shortcut, branch) || shortcut->type != branch->type) {
         char as[96], bs[96];
         return uda_tape_fail(t, UDA_SHAPE, "add: %s and %s differ",
                              uda_tensor_shape(as, sizeof as, shortcut),
@@ -49,8 +50,9 @@ struct uda_tensor *uda_add_scaled(struct uda_tape *t, struct uda_tensor *shortcu
     }
     int64_t N = scale != NULL ? shortcut->dim[0] : 1, count = shortcut->count / N;
     struct uda_tensor *y = uda_tape_new_like(t, shortcut);
-    struct uda_add_args k = {.N = N, .count = count, .stride_b = count, .a = shortcut->data,
-                             .b = branch->data, .scale = scale, .y = y->data};
+    struct uda_add_args k = {.type = y->type, .type_b = y->type, .N = N, .count = count,
+                             .stride_b = count, .a = shortcut->data, .b = branch->data,
+                             .scale = scale, .y = y->data};
     UDA_LAUNCH(t, add, &k);
     bool needs = shortcut->needs_grad || branch->needs_grad;
     size_t bytes = scale != NULL ? (size_t)N * sizeof *scale : 0;
@@ -71,7 +73,7 @@ struct unary_saved {
 static void gelu_backward(struct uda_tape *t, void *saved)
 {
     struct unary_saved *s = saved;
-    struct uda_unary_args k = {.count = s->x->count, .x = s->x->data, .dy = s->y->grad};
+    struct uda_unary_args k = {.type = s->x->type, .count = s->x->count, .x = s->x->data, .dy = s->y->grad};
     k.dx = uda_grad_take(t, s->x, &k.accumulate);
     if (k.dx != NULL) {
         UDA_LAUNCH(t, gelu_bwd, &k);
@@ -82,7 +84,7 @@ static void gelu_backward(struct uda_tape *t, void *saved)
 static void relu_backward(struct uda_tape *t, void *saved)
 {
     struct unary_saved *s = saved;
-    struct uda_unary_args k = {.count = s->x->count, .x = s->y->data, .dy = s->y->grad};
+    struct uda_unary_args k = {.type = s->x->type, .count = s->x->count, .x = s->y->data, .dy = s->y->grad};
     k.dx = uda_grad_take(t, s->x, &k.accumulate);
     if (k.dx != NULL) {
         UDA_LAUNCH(t, relu_bwd, &k);
@@ -105,7 +107,7 @@ struct uda_tensor *uda_gelu(struct uda_tape *t, struct uda_tensor *x)
         return &t->broken;
     }
     struct uda_tensor *y = uda_tape_new_like(t, x);
-    struct uda_unary_args k = {.count = x->count, .x = x->data, .y = y->data};
+    struct uda_unary_args k = {.type = x->type, .count = x->count, .x = x->data, .y = y->data};
     UDA_LAUNCH(t, gelu_fwd, &k);
     return unary_result(t, x, y, gelu_backward);
 }
@@ -116,12 +118,12 @@ struct uda_tensor *uda_relu(struct uda_tape *t, struct uda_tensor *x)
         return &t->broken;
     }
     struct uda_tensor *y = uda_tape_new_like(t, x);
-    struct uda_unary_args k = {.count = x->count, .x = x->data, .y = y->data};
+    struct uda_unary_args k = {.type = x->type, .count = x->count, .x = x->data, .y = y->data};
     UDA_LAUNCH(t, relu_fwd, &k);
     return unary_result(t, x, y, relu_backward);
 }
 
-/* y = x + one block for all: rows of an image, or one vector. */
+/* y = x + one float block for all: rows of an image, or one vector. */
 struct broadcast_saved {
     struct uda_tensor *x, *block, *y;
 };
@@ -130,8 +132,8 @@ static void add_rows_backward(struct uda_tape *t, void *saved)
 {
     struct broadcast_saved *s = saved;
     pass_gradient(t, s->x, s->y->grad);
-    struct uda_sum_blocks_args k = {.N = s->y->count / s->block->count, .count = s->block->count,
-                                    .stride_x = s->block->count, .x = s->y->grad};
+    struct uda_sum_blocks_args k = {.type = s->y->type, .N = s->y->count / s->block->count,
+                                    .count = s->block->count, .stride_x = s->block->count, .x = s->y->grad};
     k.y = uda_grad_take(t, s->block, &k.accumulate);
     if (k.y != NULL) {
         UDA_LAUNCH(t, sum_blocks, &k);
@@ -143,7 +145,7 @@ static void add_vector_backward(struct uda_tape *t, void *saved)
     struct broadcast_saved *s = saved;
     pass_gradient(t, s->x, s->y->grad);
     int64_t C = s->block->count;
-    struct uda_column_sum_args k = {.rows = s->y->count / C, .columns = C, .ldx = C,
+    struct uda_column_sum_args k = {.type = s->y->type, .rows = s->y->count / C, .columns = C, .ldx = C,
                                     .x = s->y->grad};
     k.y = uda_grad_take(t, s->block, &k.accumulate);
     if (k.y != NULL) {
@@ -155,8 +157,8 @@ static struct uda_tensor *broadcast(struct uda_tape *t, struct uda_tensor *x,
                                     struct uda_tensor *block, uda_backward_fn *backward)
 {
     struct uda_tensor *y = uda_tape_new_like(t, x);
-    struct uda_add_args k = {.N = x->count / block->count, .count = block->count, .a = x->data,
-                             .b = block->data, .y = y->data};
+    struct uda_add_args k = {.type = x->type, .N = x->count / block->count, .count = block->count,
+                             .a = x->data, .b = block->data, .y = y->data};
     UDA_LAUNCH(t, add, &k);
     bool needs = x->needs_grad || block->needs_grad;
     struct broadcast_saved *s = uda_tape_record(t, needs, backward, sizeof *s, &y, 1);
@@ -171,7 +173,8 @@ struct uda_tensor *uda_add_rows(struct uda_tape *t, struct uda_tensor *x, struct
     if (!uda_tape_ok(t)) {
         return &t->broken;
     }
-    if (x->ndim != 3 || rows->ndim != 2 || rows->dim[0] != x->dim[1] || rows->dim[1] != x->dim[2]) {
+    if (rows->type != UDA_F32 || x->ndim != 3 || rows->ndim != 2 || rows->dim[0] != x->dim[1] ||
+        rows->dim[1] != x->dim[2]) {
         char xs[96], rs[96];
         return uda_tape_fail(t, UDA_SHAPE, "add_rows: x %s does not fit rows %s",
                              uda_tensor_shape(xs, sizeof xs, x), uda_tensor_shape(rs, sizeof rs, rows));
@@ -184,7 +187,7 @@ struct uda_tensor *uda_add_vector(struct uda_tape *t, struct uda_tensor *x, stru
     if (!uda_tape_ok(t)) {
         return &t->broken;
     }
-    if (x->ndim < 1 || v->count != uda_tensor_last(x)) {
+    if (v->type != UDA_F32 || x->ndim < 1 || v->count != uda_tensor_last(x)) {
         char xs[96], vs[96];
         return uda_tape_fail(t, UDA_SHAPE, "add_vector: x %s does not fit v %s",
                              uda_tensor_shape(xs, sizeof xs, x), uda_tensor_shape(vs, sizeof vs, v));

@@ -1,11 +1,25 @@
 #include "src/ops/ops.h"
 
-#include <string.h>
+#include "src/base/rng.h"
 
-/* Is x a tensor of so many dimensions with image n? */
+void uda_uniform(struct uda_tape *t, float *y, int64_t rows, int64_t count, int64_t skip,
+                 const struct uda_rng *key, const uint32_t *counter)
+{
+    struct uda_uniform_args a = {.rows = rows, .count = count, .skip = skip,
+                                 .key = {key->key[0], key->key[1]}, .counter = counter, .y = y};
+    UDA_LAUNCH(t, uniform, &a);
+}
+
+/* Is x a float tensor of so many dimensions with image n? */
 static bool has_image(const struct uda_tensor *x, int ndim, int64_t n)
 {
-    return x->ndim == ndim && n >= 0 && n < x->dim[0];
+    return x->type == UDA_F32 && x->ndim == ndim && n >= 0 && n < x->dim[0];
+}
+
+/* Image n of x. */
+static const float *image_of(const struct uda_tensor *x, int64_t n)
+{
+    return uda_floats(x) + n * (x->count / x->dim[0]);
 }
 
 /* Do e [N,Q,C] and f [N,H,W,C] belong together, and may a point address their pixels and the
@@ -67,10 +81,30 @@ void uda_match_cost(struct uda_tape *t, float *cost, struct uda_tensor *logits,
         .Q = Q, .K = K, .C = C, .H = H, .W = W, .M = targets->count, .height = targets->height,
         .width = targets->width, .P = spec->points, .cls_weight = spec->cls_weight,
         .mask_weight = spec->mask_weight, .dice_weight = spec->dice_weight,
-        .logits = logits->data + n * Q * K, .e = e->data + n * Q * C,
-        .f = f->data + n * H * W * C, .point = spec->point, .cls = targets->cls,
-        .mask = targets->mask, .cost = cost};
+        .logits = image_of(logits, n), .e = image_of(e, n), .f = image_of(f, n),
+        .point = spec->point, .cls = spec->cls, .mask = spec->mask, .cost = cost};
     UDA_LAUNCH(t, match_cost, &a);
+}
+
+/* ---- assignment ---- */
+
+void uda_assign(struct uda_tape *t, const struct uda_targets *targets, const struct uda_assign_spec *spec)
+{
+    struct uda_assign_args a = {.P = spec->predictions, .N = spec->images, .Q = spec->queries,
+                                .K = spec->classes, .first = spec->first, .cls = spec->cls,
+                                .cost = spec->cost, .query = spec->query, .target = spec->target,
+                                .label = spec->label, .wrong = spec->wrong};
+    for (int64_t n = 0; n < a.N && uda_tape_ok(t); n++) {
+        const struct uda_targets *image = &targets[n];
+        int64_t wrong = first_outside(image->cls, image->count, a.K);
+        if (wrong >= 0) {
+            (void)uda_tape_fail(t, UDA_SHAPE, "assign: target %lld has class %d of %lld", (long long)wrong,
+                                image->cls[wrong], (long long)a.K);
+        }
+        a.T += image->count;
+        a.most = image->count > a.most ? image->count : a.most;
+    }
+    UDA_LAUNCH(t, assign, &a);
 }
 
 /* ---- class loss ---- */
@@ -78,14 +112,12 @@ void uda_match_cost(struct uda_tape *t, float *cost, struct uda_tensor *logits,
 struct class_saved {
     struct uda_tensor *logits;
     struct uda_class_loss_args args;
-    int32_t target[];
 };
 
 static void class_backward(struct uda_tape *t, void *saved)
 {
     struct class_saved *s = saved;
     struct uda_class_loss_args a = s->args;
-    a.target = s->target;
     a.dlogits = uda_grad_take(t, s->logits, &a.accumulate);
     if (a.dlogits != NULL) {
         UDA_LAUNCH(t, class_loss_bwd, &a);
@@ -99,11 +131,10 @@ void uda_class_loss(struct uda_tape *t, double *loss, struct uda_tensor *logits,
         return;
     }
     int64_t rows = uda_tensor_rows(logits), K = uda_tensor_last(logits);
-    int64_t wrong = first_outside(target, rows, K);
-    if (wrong >= 0 || !(denominator > 0.0)) {
-        (void)uda_tape_fail(t, UDA_SHAPE, "class_loss: target %lld is %d of %lld, denominator %g",
-                            (long long)wrong, wrong >= 0 ? target[wrong] : 0, (long long)K,
-                            denominator);
+    if (!(denominator > 0.0) || logits->type != UDA_F32) {
+        char ls[96];
+        (void)uda_tape_fail(t, UDA_SHAPE, "class_loss: logits %s, denominator %g",
+                            uda_tensor_shape(ls, sizeof ls, logits), denominator);
         return;
     }
     struct uda_class_loss_args a = {.rows = rows, .K = K, .no_object = no_object, .weight = weight,
@@ -113,12 +144,9 @@ void uda_class_loss(struct uda_tape *t, double *loss, struct uda_tensor *logits,
     if (!logits->needs_grad) {
         return;
     }
-    size_t bytes = sizeof(struct class_saved) + (size_t)rows * sizeof *target;
-    struct class_saved *s = uda_tape_record_root(t, class_backward, bytes, NULL, 0);
+    struct class_saved *s = uda_tape_record_root(t, class_backward, sizeof *s, NULL, 0);
     if (s != NULL) {
-        s->logits = logits;
-        s->args = a;
-        memcpy(s->target, target, (size_t)rows * sizeof *target);
+        *s = (struct class_saved){.logits = logits, .args = a};
     }
 }
 
@@ -127,7 +155,7 @@ void uda_class_loss(struct uda_tape *t, double *loss, struct uda_tensor *logits,
 struct mask_saved {
     struct uda_tensor *e, *f, *point, *dlogit;
     int64_t n;
-    int32_t query[];
+    const int32_t *query;
 };
 
 static void mask_backward(struct uda_tape *t, void *saved)
@@ -143,17 +171,13 @@ static void mask_backward(struct uda_tape *t, void *saved)
     UDA_LAUNCH(t, mask_loss_bwd, &a);
 }
 
-/* Do the pairs exist, and do the numbers of points fit? */
+/* Can there be so many pairs, and do the numbers of points fit? */
 static bool check_pairs(struct uda_tape *t, int64_t Q, const struct uda_targets *targets,
                         const struct uda_matches *matches, const struct uda_point_spec *spec)
 {
-    int64_t query = first_outside(matches->query, matches->count, Q);
-    int64_t target = first_outside(matches->target, matches->count, targets->count);
-    if (query >= 0 || target >= 0) {
-        int64_t pair = query >= 0 ? query : target;
-        (void)uda_tape_fail(t, UDA_SHAPE, "mask_loss: pair %lld is query %d of %lld, target %d of %lld",
-                            (long long)pair, matches->query[pair], (long long)Q,
-                            matches->target[pair], (long long)targets->count);
+    if (matches->count < 0 || matches->count > Q || matches->count > targets->count) {
+        (void)uda_tape_fail(t, UDA_SHAPE, "mask_loss: %lld pairs of %lld queries and %lld targets",
+                            (long long)matches->count, (long long)Q, (long long)targets->count);
         return false;
     }
     if (spec->points < 1 || spec->important < 0 || spec->important > spec->points ||
@@ -176,29 +200,28 @@ void uda_mask_loss(struct uda_tape *t, double *loss_mask, double *loss_dice, str
         !check_pairs(t, e->dim[1], targets, matches, spec) || R == 0) {
         return;
     }
-    int64_t Q = e->dim[1], C = e->dim[2], H = f->dim[1], W = f->dim[2], P = spec->points;
+    int64_t C = e->dim[2], H = f->dim[1], W = f->dim[2], P = spec->points;
     bool record = t->recording && (e->needs_grad || f->needs_grad);
     struct uda_tensor *owned[2] = {NULL, NULL};
     struct uda_mask_loss_args a = {
         .C = C, .H = H, .W = W, .R = R, .height = targets->height, .width = targets->width, .P = P,
         .candidates = spec->candidates, .important = spec->important,
         .denominator = spec->denominator, .mask_weight = spec->mask_weight,
-        .dice_weight = spec->dice_weight, .e = e->data + n * Q * C, .f = f->data + n * H * W * C,
+        .dice_weight = spec->dice_weight, .e = image_of(e, n), .f = image_of(f, n),
         .candidate = spec->candidate, .random = spec->random, .query = matches->query,
-        .target = matches->target, .mask = targets->mask, .loss_mask = loss_mask,
+        .target = matches->target, .mask = spec->mask, .loss_mask = loss_mask,
         .loss_dice = loss_dice};
     if (record) {
-        owned[0] = uda_tape_new(t, 3, (int64_t[]){R, P, 2});
-        owned[1] = uda_tape_new(t, 2, (int64_t[]){R, P});
+        owned[0] = uda_tape_new(t, UDA_F32, 3, (int64_t[]){R, P, 2});
+        owned[1] = uda_tape_new(t, UDA_F32, 2, (int64_t[]){R, P});
         a.point = owned[0]->data;
         a.dlogit = owned[1]->data;
     }
     UDA_LAUNCH(t, mask_loss_fwd, &a);
-    size_t bytes = sizeof(struct mask_saved) + (size_t)R * sizeof *matches->query;
     struct mask_saved *s =
-        record ? uda_tape_record_root(t, mask_backward, bytes, owned, 2) : NULL;
+        record ? uda_tape_record_root(t, mask_backward, sizeof *s, owned, 2) : NULL;
     if (s != NULL) {
-        *s = (struct mask_saved){.e = e, .f = f, .point = owned[0], .dlogit = owned[1], .n = n};
-        memcpy(s->query, matches->query, (size_t)R * sizeof *matches->query);
+        *s = (struct mask_saved){.e = e, .f = f, .point = owned[0], .dlogit = owned[1], .n = n,
+                                 .query = a.query};
     }
 }

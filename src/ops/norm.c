@@ -7,9 +7,9 @@ struct layernorm_saved {
 static void layernorm_backward(struct uda_tape *t, void *saved)
 {
     struct layernorm_saved *s = saved;
-    struct uda_layernorm_args k = {.rows = uda_tensor_rows(s->sum), .C = uda_tensor_last(s->sum),
-                                   .x = s->sum->data, .saved_stats = s->stats->data,
-                                   .dy = s->y->grad, .gamma = s->gamma->data};
+    struct uda_layernorm_args k = {.type = s->sum->type, .rows = uda_tensor_rows(s->sum),
+                                   .C = uda_tensor_last(s->sum), .x = s->sum->data,
+                                   .saved_stats = s->stats->data, .dy = s->y->grad, .gamma = s->gamma->data};
     k.dx = uda_grad_take(t, s->a, &k.add_dx);
     k.dx2 = s->b != NULL ? uda_grad_take(t, s->b, &k.add_dx2) : NULL;
     k.dgamma = uda_grad_take(t, s->gamma, &k.add_dgamma);
@@ -26,7 +26,9 @@ static struct uda_tensor *layernorm(struct uda_tape *t, struct uda_tensor *a, st
     }
     int64_t C = uda_tensor_last(a);
     if (a->ndim < 1 || gamma->count != C || beta->count != C ||
-        (b != NULL && !uda_tensor_same_shape(a, b))) {
+        gamma->type != UDA_F32 ||
+        beta->type != UDA_F32 ||
+        (b != NULL && (!uda_tensor_same_shape(a, b) || a->type != b->type))) {
         char xs[96], bs[96], gs[96];
         return uda_tape_fail(t, UDA_SHAPE, "layernorm: x %s, addend %s and gamma %s do not fit",
                              uda_tensor_shape(xs, sizeof xs, a),
@@ -34,10 +36,10 @@ static struct uda_tensor *layernorm(struct uda_tape *t, struct uda_tensor *a, st
                              uda_tensor_shape(gs, sizeof gs, gamma));
     }
     int64_t stats_dim[] = {uda_tensor_rows(a), 2};
-    struct uda_tensor *owned[] = {uda_tape_new_like(t, a), uda_tape_new(t, 2, stats_dim),
+    struct uda_tensor *owned[] = {uda_tape_new_like(t, a), uda_tape_new(t, UDA_F32, 2, stats_dim),
                                   b != NULL ? uda_tape_new_like(t, a) : NULL};
     struct uda_tensor *sum = b != NULL ? owned[2] : a;
-    struct uda_layernorm_args k = {.rows = stats_dim[0], .C = C, .eps = eps, .a = a->data,
+    struct uda_layernorm_args k = {.type = a->type, .rows = stats_dim[0], .C = C, .eps = eps, .a = a->data,
                                    .b = b != NULL ? b->data : NULL,
                                    .sum = b != NULL ? sum->data : NULL, .y = owned[0]->data,
                                    .stats = owned[1]->data, .gamma = gamma->data,
@@ -75,8 +77,8 @@ struct groupnorm_saved {
 static void groupnorm_backward(struct uda_tape *t, void *saved)
 {
     struct groupnorm_saved *s = saved;
-    struct uda_groupnorm_args k = {.N = s->x->dim[0], .T = s->x->dim[1], .C = s->x->dim[2],
-                                   .groups = s->groups, .relu = s->relu, .x = s->x->data,
+    struct uda_groupnorm_args k = {.type = s->x->type, .N = s->x->dim[0], .T = s->x->dim[1],
+                                   .C = s->x->dim[2], .groups = s->groups, .relu = s->relu, .x = s->x->data,
                                    .gamma = s->gamma->data, .beta = s->beta->data,
                                    .saved_stats = s->stats->data, .dy = s->y->grad};
     k.dx = uda_grad_take(t, s->x, &k.add_dx);
@@ -92,15 +94,15 @@ struct uda_tensor *uda_groupnorm(struct uda_tape *t, struct uda_tensor *x, struc
         return &t->broken;
     }
     if (x->ndim != 3 || groups < 1 || x->dim[2] % groups != 0 || gamma->count != x->dim[2] ||
-        beta->count != x->dim[2]) {
+        beta->count != x->dim[2] || gamma->type != UDA_F32 || beta->type != UDA_F32) {
         char xs[96], gs[96];
         return uda_tape_fail(t, UDA_SHAPE, "groupnorm: x %s, gamma %s and %lld groups do not fit",
                              uda_tensor_shape(xs, sizeof xs, x),
                              uda_tensor_shape(gs, sizeof gs, gamma), (long long)groups);
     }
     int64_t stats_dim[] = {x->dim[0], groups, 2};
-    struct uda_tensor *owned[] = {uda_tape_new_like(t, x), uda_tape_new(t, 3, stats_dim)};
-    struct uda_groupnorm_args k = {.N = x->dim[0], .T = x->dim[1], .C = x->dim[2],
+    struct uda_tensor *owned[] = {uda_tape_new_like(t, x), uda_tape_new(t, UDA_F32, 3, stats_dim)};
+    struct uda_groupnorm_args k = {.type = x->type, .N = x->dim[0], .T = x->dim[1], .C = x->dim[2],
                                    .groups = groups, .eps = eps, .relu = relu, .x = x->data,
                                    .gamma = gamma->data, .beta = beta->data, .y = owned[0]->data,
                                    .stats = owned[1]->data};

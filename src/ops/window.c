@@ -21,7 +21,8 @@ static void window_backward(struct uda_tape *t, void *saved)
 static bool window_fits(const struct uda_tensor *qkv, const struct uda_tensor *bias,
                         const struct uda_tensor *table, int64_t heads, int64_t window, int64_t shift)
 {
-    if (qkv->ndim != 4 || heads < 1 || window < 1 || window > 1024 || shift < 0 ||
+    if (bias->type != UDA_F32 || table->type != UDA_F32 || qkv->ndim != 4 ||
+        heads < 1 || window < 1 || window > 1024 || shift < 0 ||
         shift >= window || qkv->dim[3] % (3 * heads) != 0 || bias->count != qkv->dim[3]) {
         return false;
     }
@@ -50,8 +51,9 @@ struct uda_tensor *uda_window_attention(struct uda_tape *t, struct uda_tensor *q
     int64_t dim[] = {N, H, W, D};
     int64_t rows = uda_window_padded(H, window) * uda_window_padded(W, window);
     int64_t sums_dim[] = {N, heads, rows};
-    struct uda_tensor *owned[] = {uda_tape_new(t, 4, dim), uda_tape_new(t, 3, sums_dim)};
-    struct uda_window_attention_args k = {.N = N, .H = H, .W = W, .D = D, .heads = heads,
+    struct uda_tensor *owned[] = {uda_tape_new(t, qkv->type, 4, dim),
+                                  uda_tape_new(t, UDA_F32, 3, sums_dim)};
+    struct uda_window_attention_args k = {.type = qkv->type, .N = N, .H = H, .W = W, .D = D, .heads = heads,
                                           .window = window, .shift = shift, .qkv = qkv->data,
                                           .qkv_bias = qkv_bias->data, .table = table->data,
                                           .y = owned[0]->data, .log_sums = owned[1]->data};

@@ -1,7 +1,5 @@
 #include "src/optim/adamw.h"
 
-#include <math.h>
-
 #include "src/optim/launch.h"
 
 struct uda_adamw_config uda_adamw_defaults(void)
@@ -13,37 +11,30 @@ struct uda_adamw_config uda_adamw_defaults(void)
                                      .backbone_factor = 0.1};
 }
 
-int uda_grad_norm(double *norm, struct uda_device *device, const struct uda_params *params,
-                  const float *grads, struct uda_err *err)
+int uda_grad_squares(double *squares, struct uda_device *device, const struct uda_params *params,
+                     const float *grads, struct uda_err *err)
 {
-    double sum = 0.0;
-    struct uda_sum_squares_args a = {.count = params->total, .x = grads, .sum = &sum};
-    UDA_OPTIM_LAUNCH(device, sum_squares, &a, err);
-    if (!isfinite(sum)) {
-        return uda_fail(err, UDA_NONFINITE,
-                        "the gradient is not finite: training has diverged: lower optimizer.lr");
-    }
-    *norm = sqrt(sum);
-    return 0;
+    struct uda_sum_squares_args a = {.count = params->total, .x = grads, .sum = squares};
+    return UDA_OPTIM_RUN(device, sum_squares, &a, err);
 }
 
-double uda_clip_factor(double norm, double max_norm)
-{
-    double factor = max_norm / (norm + 1e-6);
-    return max_norm <= 0.0 || factor > 1.0 ? 1.0 : factor;
-}
-
-/* Runs of parameters with one learning rate and decay; gaps between them hold zeros, which an
+/* Runs of trained parameters with one learning rate and decay; gaps between them hold zeros, which an
  * update leaves alone. */
 static int64_t make_segments(struct uda_adamw_segment *segment, const struct uda_params *params,
                              const struct uda_adamw_config *config, double lr)
 {
     int64_t count = 0;
+    bool joined = false; /* the parameter before is in the last segment */
     for (int i = 0; i < params->count; i++) {
         const struct uda_param *p = &params->item[i];
+        if (p->frozen) {
+            joined = false;
+            continue;
+        }
         double rate = lr * (p->backbone ? config->backbone_factor : 1.0);
         double decay = p->decay == UDA_DECAY_FULL ? config->weight_decay : 0.0;
-        struct uda_adamw_segment *last = count > 0 ? &segment[count - 1] : NULL;
+        struct uda_adamw_segment *last = joined ? &segment[count - 1] : NULL;
+        joined = true;
         if (last != NULL && last->lr == rate && last->weight_decay == decay) {
             last->count = p->offset + p->count - last->offset;
         } else {
@@ -55,8 +46,9 @@ static int64_t make_segments(struct uda_adamw_segment *segment, const struct uda
 }
 
 int uda_adamw_step(struct uda_device *device, const struct uda_params *params,
-                   const struct uda_adamw_config *config, double lr, int64_t t, double scale,
-                   float *values, const float *grads, float *m, float *v, struct uda_err *err)
+                   const struct uda_adamw_config *config, double lr, int64_t t, double max_norm,
+                   const double *squares, float *values, const float *grads, float *m, float *v,
+                   struct uda_err *err)
 {
     size_t bytes = (size_t)params->count * sizeof(struct uda_adamw_segment);
     struct uda_adamw_segment *segment = uda_pool_get(&device->pool, bytes);
@@ -69,7 +61,8 @@ int uda_adamw_step(struct uda_device *device, const struct uda_params *params,
                                .beta1 = config->beta1,
                                .beta2 = config->beta2,
                                .eps = config->eps,
-                               .scale = scale,
+                               .max_norm = max_norm,
+                               .squares = squares,
                                .value = values,
                                .m = m,
                                .v = v,

@@ -4,13 +4,11 @@
  *
  * Groups: learning rate x backbone_factor for "backbone.*"; no weight decay for normalisations,
  * embedding tables and relative position bias tables; full decay for everything else, biases
- * included. Invariants: t counts updates from 1. All arrays have the registry's layout. Exact at
- * any number of threads.
+ * included. Frozen parameters keep their values, their moments stay 0. Invariants: t counts updates
+ * from 1. All arrays have the registry's layout. Exact at any number of threads.
  *
- *     double norm = 0;
- *     UDA_TRY(uda_grad_norm(&norm, device, &params, grads, err));
- *     UDA_TRY(uda_adamw_step(device, &params, &config, lr, t, uda_clip_factor(norm, 0.01), values,
- *                            grads, m, v, err));
+ *     UDA_TRY(uda_grad_squares(squares, device, &params, grads, err));    // squares: of the device
+ *     UDA_TRY(uda_adamw_step(device, &params, &config, lr, t, 0.01, squares, values, grads, m, v, err));
  */
 #ifndef UDA_OPTIM_ADAMW_H
 #define UDA_OPTIM_ADAMW_H
@@ -25,21 +23,21 @@ struct uda_adamw_config {
 /* The values above. */
 struct uda_adamw_config uda_adamw_defaults(void);
 
-/* L2 norm of all gradients together, in double. UDA_NONFINITE if it is not a finite number. */
-int uda_grad_norm(double *norm, struct uda_device *device, const struct uda_params *params,
-                  const float *grads, struct uda_err *err) UDA_MUST_USE;
-/* min(1, max_norm / (norm + 1e-6)); 1 if max_norm <= 0. torch.nn.utils.clip_grad_norm_. */
-double uda_clip_factor(double norm, double max_norm);
+/* *squares (device) = sum of squares of all gradients together, in double. Nothing waits. */
+int uda_grad_squares(double *squares, struct uda_device *device, const struct uda_params *params,
+                     const float *grads, struct uda_err *err) UDA_MUST_USE;
 
 /*
- * One update number t >= 1 with learning rate lr; gradients are multiplied by `scale` first:
+ * One update number t >= 1 with learning rate lr, clipped by the norm sqrt(*squares):
+ *   g *= min(1, max_norm / (norm + 1e-6)), unless max_norm <= 0
  *   p -= lr wd p;  m = b1 m + (1-b1) g;  v = b2 v + (1-b2) g^2
  *   p -= lr / (1-b1^t) m / (sqrt(v / (1-b2^t)) + eps)
+ * Changes nothing if *squares (device) is not finite: no host needs to look at it before. Nothing waits.
  * Errors: UDA_NOMEM, and what a kernel returns.
  */
 int uda_adamw_step(struct uda_device *device, const struct uda_params *params,
-                   const struct uda_adamw_config *config, double lr, int64_t t, double scale,
-                   float *values, const float *grads, float *m, float *v,
+                   const struct uda_adamw_config *config, double lr, int64_t t, double max_norm,
+                   const double *squares, float *values, const float *grads, float *m, float *v,
                    struct uda_err *err) UDA_MUST_USE;
 
 #endif

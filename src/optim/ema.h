@@ -13,8 +13,8 @@
  * UDA4Inst's code). */
 double uda_ema_alpha(int64_t iteration, double alpha);
 
-/* teacher = alpha teacher + (1 - alpha) student over the flat arrays. Exact at any number of
- * threads. Errors: UDA_NOMEM, and what a kernel returns. */
+/* teacher = alpha teacher + (1 - alpha) student over the flat arrays, but for frozen parameters, which
+ * both have alike. Exact at any number of threads. Errors: UDA_NOMEM, and what a kernel returns. */
 int uda_ema_update(struct uda_device *device, const struct uda_params *params, float *teacher,
                    const float *student, double alpha, struct uda_err *err) UDA_MUST_USE;
 

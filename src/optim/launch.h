@@ -11,7 +11,7 @@
 /* Gets the workspace that a kernel asked for; data NULL with bytes 0 is no failure. */
 static inline int uda_optim_workspace(struct uda_device *device, struct uda_workspace *ws)
 {
-    ws->data = uda_pool_get(&device->pool, ws->bytes);
+    ws->data = uda_device_get(device, ws->bytes);
     return ws->data == NULL ? UDA_NOMEM : 0;
 }
 
@@ -43,12 +43,15 @@ static inline int uda_optim_result(int rc, const char *kernel, struct uda_err *e
         }                                                                                          \
         UDA_TRY(uda_optim_workspace(device, &args->ws));                                           \
         rc = device->kernels->kernel(&device->stream, args);                                       \
-        uda_pool_put(&device->pool, args->ws.data);                                                \
+        uda_device_put(device, args->ws.data);                                                \
         return rc;                                                                                 \
     }
 
 UDA_OPTIM_KERNEL(sum_squares)
+UDA_OPTIM_KERNEL(spoil)
 UDA_OPTIM_KERNEL(adamw)
 UDA_OPTIM_KERNEL(ema)
+UDA_OPTIM_KERNEL(scale_add)
+UDA_OPTIM_KERNEL(copy_blocks)
 
 #endif

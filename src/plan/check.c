@@ -40,6 +40,26 @@ static void check_coco(struct uda_draft *draft, const struct uda_manifest_datase
     }
 }
 
+/* A polygon is pairs of numbers, three at least, on an image of a size that is given. */
+static void check_ego(struct uda_draft *draft, const struct uda_manifest_dataset *d,
+                      const struct uda_yaml_node *node)
+{
+    const struct uda_yaml_node *ego = uda_yaml_get(node, "ego");
+    int64_t numbers = d->ego.polygon.count;
+    if (numbers > 0 && (numbers < 6 || numbers % 2 != 0)) {
+        uda_diag_add(draft->diag, place_of(draft, ego, "polygon"),
+                     "data set '%s': 'ego.polygon' has %" PRId64 " numbers: it needs an x and a y for "
+                     "each of three points or more",
+                     d->name, numbers);
+    }
+    if (numbers > 0 && (d->ego.size[0] == 0 || d->ego.size[1] == 0)) {
+        uda_diag_add(draft->diag, place_of(draft, ego, "size"),
+                     "data set '%s': 'ego.polygon' needs 'ego.size': height and width of the image that "
+                     "it is drawn on, as in 'size: [1024, 2048]'",
+                     d->name);
+    }
+}
+
 static void check_datasets(struct uda_draft *draft)
 {
     const struct uda_yaml_node *tree = uda_yaml_get(draft->tree, "datasets");
@@ -50,6 +70,7 @@ static void check_datasets(struct uda_draft *draft)
         if (has_format) {
             check_coco(draft, d, node);
         }
+        check_ego(draft, d, node);
         bool no_split = d->format == UDA_LAYOUT_URBANSYN || d->format == UDA_LAYOUT_SYNTHIA;
         if (has_format && no_split && d->split != NULL && d->split[0] != '\0') {
             uda_diag_add(draft->diag, place_of(draft, node, "split"),
@@ -122,6 +143,8 @@ static void check_model(struct uda_draft *draft)
                          i + 1, m->embed_dim << i, m->heads[i]);
         }
     }
+    check_division(draft, "embed_dim", m->embed_dim, uda_backbone_is_resnet(m->backbone) ? 4 : 1,
+                   "what a ResNet's blocks shrink by");
     check_division(draft, "hidden_dim", m->hidden_dim, m->attention_heads,
                    "attention_heads");
     check_division(draft, "hidden_dim", m->hidden_dim, m->groups, "groups");
@@ -178,6 +201,21 @@ static void check_shards(struct uda_draft *draft)
     }
 }
 
+static void check_device(struct uda_draft *draft)
+{
+    const char *device = draft->manifest->runtime.device;
+    if (device == NULL || strcmp(device, "auto") == 0 || strcmp(device, "cpu") == 0 ||
+        strcmp(device, "cuda") == 0) {
+        return;
+    }
+    size_t digits = strncmp(device, "cuda:", 5) == 0 ? strspn(device + 5, "0123456789") : 0;
+    if (digits < 1 || digits > 3 || device[5 + digits] != '\0') {
+        uda_diag_add(draft->diag, place_of(draft, uda_yaml_get(draft->tree, "runtime"), "device"),
+                     "'runtime.device' is '%s': auto, cpu, cuda, or a GPU by its number as in cuda:1",
+                     device);
+    }
+}
+
 void uda_manifest_check_meaning(struct uda_draft *draft)
 {
     const struct uda_yaml_node *stages = uda_yaml_get(draft->tree, "stages");
@@ -185,6 +223,7 @@ void uda_manifest_check_meaning(struct uda_draft *draft)
     check_categories(draft);
     check_model(draft);
     check_shards(draft);
+    check_device(draft);
     check_recipe(draft, &draft->manifest->recipe, draft->tree, true);
     for (int64_t i = 0; i < draft->manifest->stage_count; i++) {
         const struct uda_yaml_node *node = stages->item[i];

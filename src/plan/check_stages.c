@@ -1,6 +1,7 @@
 /* Stages: names become indices, and what refers to what must fit. */
 #include "src/base/nearest.h"
 #include "src/plan/check_parts.h"
+#include "src/plan/schema.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -95,7 +96,11 @@ static void resolve_stages(struct uda_draft *draft, struct uda_stage_draft *stag
         spec->from = find_stage(draft, stage, "from", stage->from.name[0], stage->from.place[0],
                                 1u << UDA_STAGE_TRAIN | 1u << UDA_STAGE_ADAPT,
                                 "a train or adapt stage");
-        check_fan(draft, stage, &stage->from, spec->from, "write for_each: category here too");
+        spec->fused = spec->kind == UDA_STAGE_EVALUATE && spec->from >= 0 && !spec->for_each_category &&
+                      draft->stage[spec->from].spec.for_each_category;
+        if (!spec->fused) {
+            check_fan(draft, stage, &stage->from, spec->from, "write for_each: category here too");
+        }
     }
     if (stage->labels.count == 1) {
         spec->labels = find_stage(draft, stage, "labels", stage->labels.name[0],
@@ -111,6 +116,31 @@ static void resolve_stages(struct uda_draft *draft, struct uda_stage_draft *stag
         if (input >= 0) {
             spec->inputs[spec->input_count++] = input;
         }
+    }
+}
+
+/* Has an adapt stage something to learn from, and may it open what it asks for? */
+static void check_adapt(struct uda_draft *draft, const struct uda_stage_draft *stage)
+{
+    const struct uda_manifest_stage *spec = &stage->spec;
+    const struct uda_manifest_recipe *r = &spec->recipe;
+    if (spec->kind != UDA_STAGE_ADAPT || spec->data_count != 2) {
+        return;
+    }
+    if (r->mixing.target_labels == UDA_TARGET_TRUE &&
+        draft->manifest->dataset[spec->data[1]].labels == UDA_LABELS_NONE) {
+        uda_diag_add(draft->diag, stage->data.place[1],
+                     "stage '%s' has mixing.target_labels: true, and data set '%s' has labels: none: "
+                     "give it 'labels: file' if its labels may be opened",
+                     spec->name, draft->manifest->dataset[spec->data[1]].name);
+    }
+    bool mixes = (r->mixing.directions[UDA_S2T] && r->loss.s2t > 0.0) ||
+                 (r->mixing.directions[UDA_T2S] && r->loss.t2s > 0.0);
+    if (r->loss.combine == UDA_COMBINE_WEIGHTED && !mixes && r->loss.source <= 0.0) {
+        uda_diag_add(draft->diag, stage->data.place[0],
+                     "stage '%s' has nothing to learn from: mixing.directions and loss.s2t, loss.t2s, "
+                     "loss.source leave no kind of image",
+                     spec->name);
     }
 }
 
@@ -139,6 +169,25 @@ static void check_labels(struct uda_draft *draft, const struct uda_stage_draft *
     }
 }
 
+/* Keys that join the findings of several models have nothing to join with one; their defaults stand
+ * in every resolved manifest. */
+static void check_joining(struct uda_draft *draft, const struct uda_stage_draft *stage)
+{
+    static const char *const keys[] = {"rule", "min_left"};
+    const struct uda_yaml_node *stages = uda_yaml_get(draft->tree, "stages");
+    const struct uda_yaml_node *tree = uda_yaml_get(stages, stage->spec.name);
+    for (int k = 0; k < UDA_LEN(keys); k++) {
+        const struct uda_yaml_node *node = uda_yaml_get(tree, keys[k]);
+        const struct uda_key *key = uda_schema_find(k == 0 ? "stages.*.rule" : "stages.*.min_left");
+        if (node != NULL && node->kind == UDA_YAML_SCALAR && strcmp(node->text, key->def) != 0 &&
+            stage->spec.kind == UDA_STAGE_EVALUATE && !stage->spec.fused) {
+            uda_diag_add(draft->diag, node->place,
+                         "'%s' of stage '%s' joins what the models of several categories find, and it "
+                         "measures one", keys[k], stage->spec.name);
+        }
+    }
+}
+
 static void check_kind(struct uda_draft *draft, struct uda_stage_draft *stage)
 {
     struct uda_manifest_stage *spec = &stage->spec;
@@ -159,6 +208,7 @@ static void check_kind(struct uda_draft *draft, struct uda_stage_draft *stage)
                      "stage '%s' measures the weights of 'from' or the labels of 'labels': give one",
                      spec->name);
     }
+    check_joining(draft, stage);
     if (spec->protocol == UDA_PROTOCOL_AUTO) {
         enum uda_layout format = spec->data_count > 0
                                      ? draft->manifest->dataset[spec->data[0]].format
@@ -228,6 +278,7 @@ void uda_check_stages(struct uda_draft *draft)
             resolve_data(draft, stage);
             resolve_stages(draft, stage);
             check_labels(draft, stage);
+            check_adapt(draft, stage);
         }
     }
     unsigned char state[NAMES_ROOM] = {0};

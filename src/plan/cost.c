@@ -19,6 +19,25 @@ static int64_t swin(const struct uda_manifest_model *m)
     return count;
 }
 
+/* Weights of a convolution and the four vectors of its frozen norm. */
+static int64_t frozen_conv(int64_t in, int64_t out, int64_t kernel)
+{
+    return in * out * kernel * kernel + 4 * out;
+}
+
+static int64_t resnet(const struct uda_manifest_model *m)
+{
+    int64_t in = m->embed_dim / 4, count = frozen_conv(3, in, 7);
+    for (int i = 0; i < 4; i++) {
+        int64_t d = m->embed_dim << i, inner = d / 4;
+        int64_t after = frozen_conv(inner, inner, 3) + frozen_conv(inner, d, 1);
+        count += frozen_conv(in, d, 1) + frozen_conv(in, inner, 1) + after;
+        count += (m->depths[i] - 1) * (frozen_conv(d, inner, 1) + after);
+        in = d;
+    }
+    return count;
+}
+
 static int64_t dense(int64_t in, int64_t out) { return in * out + out; }
 
 static int64_t pixel_decoder(const struct uda_manifest_model *m)
@@ -42,7 +61,8 @@ static int64_t decoder(const struct uda_manifest_model *m)
 
 int64_t uda_plan_parameters(const struct uda_manifest_model *model)
 {
-    return swin(model) + pixel_decoder(model) + decoder(model);
+    int64_t backbone = uda_backbone_is_resnet(model->backbone) ? resnet(model) : swin(model);
+    return backbone + pixel_decoder(model) + decoder(model);
 }
 
 int64_t uda_plan_checkpoint_bytes(const struct uda_manifest *manifest, enum uda_stage_kind kind)

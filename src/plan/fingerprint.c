@@ -48,6 +48,12 @@ static const struct uda_manifest_value *recipe_value(const struct uda_manifest *
     return value;
 }
 
+/* Does the key say how the findings of several models become one set? */
+static bool joins(const struct uda_key *key)
+{
+    return strcmp(key->path, "stages.*.rule") == 0 || strcmp(key->path, "stages.*.min_left") == 0;
+}
+
 /* One value of the manifest, if this stage's result depends on it. */
 static void add_value(struct uda_facts *f, const struct uda_manifest *m,
                       const struct uda_plan_stage *stage, const struct uda_manifest_value *value)
@@ -56,12 +62,17 @@ static void add_value(struct uda_facts *f, const struct uda_manifest *m,
     if (key->runtime || (key->kinds >> stage->kind & 1u) == 0) {
         return;
     }
+    if (stage->kind == UDA_STAGE_EVALUATE && !stage->spec->fused && joins(key)) {
+        return;
+    }
     bool top = strcmp(value->path, key->path) == 0;
     if (key->record == UDA_IN_RECIPE && top) {
         const struct uda_manifest_value *own = recipe_value(m, stage, value);
-        add(f, key->path, own->text, own->path);
+        if (!key->younger || strcmp(own->text, key->def) != 0) {
+            add(f, key->path, own->text, own->path);
+        }
     } else if (key->record == UDA_IN_MANIFEST) {
-        bool unused = strcmp(key->path, "model.init") == 0 && stage->from >= 0;
+        bool unused = strcmp(key->path, "model.init") == 0 && stage->spec->from >= 0;
         if (!unused) {
             add(f, key->path, value->text, value->path);
         }
@@ -79,7 +90,8 @@ static void add_dataset(struct uda_facts *f, const struct uda_manifest *m,
     for (int64_t i = 0; i < m->value_count; i++) {
         const struct uda_manifest_value *value = &m->value[i];
         const char *rest = inside(value->path, "datasets", name);
-        if (value->key->record == UDA_IN_DATASET && !value->key->runtime && rest != NULL) {
+        bool matters = !value->key->runtime && (value->key->kinds >> stage->kind & 1u) != 0;
+        if (value->key->record == UDA_IN_DATASET && matters && rest != NULL) {
             add(f, uda_arena_printf(f->arena, "data %" PRId64 " %s", d, rest), value->text,
                 value->path);
         }
@@ -124,7 +136,8 @@ int uda_facts_collect(struct uda_facts *facts, const struct uda_plan *plan,
     add(facts, "kind", uda_stage_kind_name(stage->kind), "kind");
     add_classes(facts, m, stage->category, "classes");
     /* Fusing takes each class from the model of its category. */
-    for (int64_t k = 0; stage->kind == UDA_STAGE_FUSE && k < m->category_count; k++) {
+    bool fuses = stage->kind == UDA_STAGE_FUSE || stage->spec->fused;
+    for (int64_t k = 0; fuses && k < m->category_count; k++) {
         add_classes(facts, m, k, uda_arena_printf(facts->arena, "category %s", m->category[k].name));
     }
     for (int64_t i = 0; i < m->value_count; i++) {

@@ -38,6 +38,13 @@ static const struct uda_key rows[] = {
     {.path = "datasets.*.hold_out.part", DATASET(hold_out.part), .type = UDA_KEY_ENUM,
      .kinds = READING, .allowed = "rest|held_out", .def = "rest",
      .help = "which side this data set is: the rest, or the images set aside"},
+    {.path = "datasets.*.ego.polygon", DATASET(ego.polygon), .type = UDA_KEY_INTS, .kinds = ON(ADAPT),
+     .high = 32768, .most = 512, .unit = "px", .def = "[]",
+     .help = "outline of the camera's own car in every image: x0, y0, x1, y1, ... from the top left "
+             "corner; []: none; see mixing.ego_keep"},
+    {.path = "datasets.*.ego.size", DATASET(ego.size), .type = UDA_KEY_INTS, .kinds = ON(ADAPT),
+     .high = 32768, .least = 2, .most = 2, .unit = "px", .def = "[0, 0]",
+     .help = "height and width of the image that the polygon is drawn on; it is scaled to others"},
     {.path = "datasets.*.scenes.style", DATASET(scenes.style), .type = UDA_KEY_ENUM,
      .kinds = READING, .allowed = "synthetic|real", .def = "synthetic",
      .help = "look of the drawn street scenes"},

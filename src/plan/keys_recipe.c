@@ -7,6 +7,10 @@
 static const struct uda_key rows[] = {
     {.path = "batch", RECIPE(batch), .type = UDA_KEY_INT, .kinds = TRAINING, .low = 1, .high = 4096,
      .unit = "images", .def = "3", .help = "images a step, over all shards"},
+    {.path = "precision", RECIPE(precision), .type = UDA_KEY_ENUM, .kinds = READING, .younger = true,
+     .allowed = "fp32|bf16", .def = "fp32",
+     .help = "of activations and products; bf16 needs a GPU. Part of the recipe, unlike runtime.device: "
+             "results differ by much more than between devices"},
 
     {.path = "optimizer.lr", RECIPE(optimizer.lr), .type = UDA_KEY_FLOAT, .kinds = TRAINING,
      .above = true, .high = 10, .def = "1e-4", .help = "base learning rate of AdamW"},
@@ -105,9 +109,26 @@ static const struct uda_key rows[] = {
      .high = 1024, .unit = "px", .def = "0", .help = "the box of a patch is grown by this on every side"},
     {.path = "mixing.confidence", RECIPE(mixing.confidence), .type = UDA_KEY_FLOAT, .kinds = MIX,
      .high = 1, .def = "0.9", .help = "a teacher instance counts above this class x mask confidence"},
+    {.path = "mixing.max_iou", RECIPE(mixing.max_iou), .type = UDA_KEY_FLOAT, .kinds = MIX,
+     .high = 1, .def = "1",
+     .help = "a teacher instance whose mask has a larger IoU than this to a surer one's, of any "
+             "class, is dropped; 1: none is"},
+    {.path = "mixing.target_labels", RECIPE(mixing.target_labels), .type = UDA_KEY_ENUM,
+     .kinds = MIX, .allowed = "pseudo|true", .def = "pseudo",
+     .help = "true: the target's own labels stand for the teacher's instances; needs labels: file; an "
+             "oracle to find faults with, not a result"},
+    {.path = "mixing.teacher_view", RECIPE(mixing.teacher_view), .type = UDA_KEY_ENUM, .kinds = MIX,
+     .allowed = "student|weak", .def = "student",
+     .help = "what the teacher looks at: the student's target crop, or the same crop without "
+             "augment.color"},
+    {.path = "mixing.labels", RECIPE(mixing.labels), .type = UDA_KEY_ENUM, .kinds = MIX,
+     .allowed = "pixels|masks", .def = "pixels",
+     .help = "labels of a mixed image follow its pixels; masks: as in the released code, a pasted box "
+             "neither erases labels nor brings any but its object's"},
     {.path = "mixing.color", RECIPE(mixing.color), .type = UDA_KEY_ENUM, .kinds = MIX,
-     .allowed = "lab|none", .def = "lab",
-      .help = "source crops take the target crop's LAB mean and deviation"},
+     .allowed = "lab|lab_truncate|none", .def = "lab",
+     .help = "source crops take the target crop's LAB mean and deviation; lab_truncate: bytes are cut "
+             "off, not rounded, as in the released code"},
     {.path = "mixing.blur", RECIPE(mixing.blur), .type = UDA_KEY_ENUM, .kinds = MIX,
      .allowed = "none|all|released", .def = "none",
      .help = "5x5 Gaussian blur of pasted source pixels; released: all but the first instance"},
@@ -115,14 +136,15 @@ static const struct uda_key rows[] = {
      .allowed = "random|fixed", .def = "random",
      .help = "which target a source meets; fixed: number k meets k modulo the targets"},
     {.path = "mixing.no_pseudo", RECIPE(mixing.no_pseudo), .type = UDA_KEY_ENUM, .kinds = MIX,
-     .allowed = "train_source|skip", .def = "train_source",
-     .help = "a step without any pseudo-label trains on the source, or is skipped"},
+     .allowed = "train_source|skip|mix", .def = "train_source",
+     .help = "where a target has no pseudo-label: train_source leaves the source crop unmixed; skip also "
+             "skips a step without any; mix pastes on the target all the same"},
     {.path = "mixing.ema", RECIPE(mixing.ema), .type = UDA_KEY_FLOAT, .kinds = MIX, .high = 1,
      .def = "0.999", .help = "decay of the teacher at step t is min(1 - 1/(t+1), this)"},
     {.path = "mixing.ego_keep", RECIPE(mixing.ego_keep), .type = UDA_KEY_FLOAT, .kinds = MIX,
      .high = 1, .def = "0.2",
-     .help = "cityscapes: a teacher instance with less than this share outside the ego "
-             "car is dropped; 0: off"},
+     .help = "a teacher instance with less than this share of its pixels outside the target's "
+             "ego.polygon is dropped; 0: off"},
     {.path = "mixing.rare.classes", RECIPE(mixing.rare.classes), .type = UDA_KEY_SET, .kinds = MIX,
      .least = 1, .most = UDA_CLASSES, .allowed = UDA_CLASS_WORDS, .absent = "auto", .def = "auto",
      .help = "classes to balance; auto: of each category the one with the fewest source instances"},
@@ -140,7 +162,7 @@ static const struct uda_key rows[] = {
      .help = "the resized long side is capped at this"},
     {.path = "test.detections", RECIPE(test.detections), .type = UDA_KEY_INT,
      .kinds = TESTING | ON(ADAPT), .low = 1, .high = 16000, .def = "100",
-     .help = "best (query, class) pairs kept per image"},
+     .help = "best (query, class) pairs kept per image, by each model: of two fused models twice as many"},
     {.path = "test.score_threshold", RECIPE(test.score_threshold), .type = UDA_KEY_FLOAT,
      .kinds = ON(EVALUATE), .high = 1, .def = "0",
      .help = "instances below this score are not evaluated"},

@@ -43,7 +43,18 @@ enum uda_layout {
     UDA_LAYOUT_COCO
 };
 
-enum uda_backbone { UDA_SWIN_TINY, UDA_SWIN_SMALL, UDA_SWIN_BASE, UDA_SWIN_LARGE, UDA_SWIN_CUSTOM };
+enum uda_backbone {
+    UDA_SWIN_TINY,
+    UDA_SWIN_SMALL,
+    UDA_SWIN_BASE,
+    UDA_SWIN_LARGE,
+    UDA_SWIN_CUSTOM,
+    UDA_RESNET_50,
+    UDA_RESNET_101,
+    UDA_RESNET_CUSTOM
+};
+/* Is it a ResNet, and not a Swin? */
+bool uda_backbone_is_resnet(enum uda_backbone backbone);
 enum uda_label_use { UDA_LABELS_NONE, UDA_LABELS_FILE };
 enum uda_hold_out_part { UDA_PART_REST, UDA_PART_HELD_OUT };
 enum uda_scene_look { UDA_LOOK_SYNTHETIC, UDA_LOOK_REAL };
@@ -56,12 +67,16 @@ enum uda_protocol {
     UDA_PROTOCOL_COCO
 };
 enum uda_weights_of { UDA_OF_STUDENT, UDA_OF_TEACHER };
+enum uda_precision { UDA_PRECISION_FP32, UDA_PRECISION_BF16 };
 enum uda_direction { UDA_S2T, UDA_T2S, UDA_DIRECTIONS };
 enum uda_mix_style { UDA_MIX_ADAPTIVE, UDA_MIX_INSTANCE, UDA_MIX_PATCH };
-enum uda_mix_color { UDA_TRANSFER_LAB, UDA_TRANSFER_NONE };
+enum uda_mix_color { UDA_TRANSFER_LAB, UDA_TRANSFER_LAB_TRUNCATE, UDA_TRANSFER_NONE };
 enum uda_mix_blur { UDA_BLUR_NONE, UDA_BLUR_ALL, UDA_BLUR_RELEASED };
 enum uda_mix_pairing { UDA_PAIR_RANDOM, UDA_PAIR_FIXED };
-enum uda_no_pseudo { UDA_NO_PSEUDO_TRAIN_SOURCE, UDA_NO_PSEUDO_SKIP };
+enum uda_mix_label_rule { UDA_LABELS_BY_PIXELS, UDA_LABELS_BY_MASKS };
+enum uda_target_labels { UDA_TARGET_PSEUDO, UDA_TARGET_TRUE };
+enum uda_teacher_view { UDA_VIEW_STUDENT, UDA_VIEW_WEAK };
+enum uda_no_pseudo { UDA_NO_PSEUDO_TRAIN_SOURCE, UDA_NO_PSEUDO_SKIP, UDA_NO_PSEUDO_MIX };
 enum uda_fuse_rule { UDA_FUSE_CLASS, UDA_FUSE_PLAIN };
 enum uda_loss_combine { UDA_COMBINE_WEIGHTED, UDA_COMBINE_BATCH };
 
@@ -88,6 +103,10 @@ struct uda_manifest_dataset {
         enum uda_hold_out_part part; /* which side this data set is */
     } hold_out;
     struct {
+        struct uda_ints polygon; /* the camera's own car: x0, y0, x1, y1, ... px; empty: none */
+        int64_t size[2];         /* height, width of the image the polygon is drawn on; 0: no polygon */
+    } ego;
+    struct {
         int64_t count; /* scenes to draw when the root is missing; 0: never draw */
         int64_t seed, height, width;
         enum uda_scene_look style;
@@ -103,8 +122,9 @@ struct uda_manifest_category {
 
 struct uda_manifest_model {
     enum uda_backbone backbone;
-    int64_t embed_dim, depths[4], heads[4], window; /* heads: per stage; head dim = embed_dim / heads[0] */
-    double drop_path;                               /* largest rate; grows linearly over the blocks */
+    int64_t embed_dim, depths[4];
+    int64_t heads[4], window; /* of a Swin, else 0; heads: per stage; head dim = embed_dim / heads[0] */
+    double drop_path;         /* largest rate; grows linearly over the blocks */
     int64_t queries;
     int64_t hidden_dim, mask_dim;           /* channels of pixel decoder and decoder; of mask features */
     int64_t encoder_layers, decoder_layers; /* MSDeformAttn layers; masked-attention layers */
@@ -117,6 +137,7 @@ struct uda_manifest_model {
  * overrides. */
 struct uda_manifest_recipe {
     int64_t batch; /* images a step, over all shards */
+    enum uda_precision precision; /* of activations */
     struct {
         double lr, backbone_lr_factor, weight_decay, norm_weight_decay, embedding_weight_decay;
         double betas[2], eps;
@@ -153,12 +174,16 @@ struct uda_manifest_recipe {
         enum uda_mix_style style;
         int64_t min_area, instance_area, patch_margin; /* px */
         double confidence;                             /* keep a teacher instance above this score */
+        double max_iou; /* drop one with a larger IoU to a surer one; 1: off */
         enum uda_mix_color color;
         enum uda_mix_blur blur;
         enum uda_mix_pairing pairing;
         enum uda_no_pseudo no_pseudo;
+        enum uda_mix_label_rule labels;       /* of mixed images */
+        enum uda_target_labels target_labels; /* what counts as the target's instances */
+        enum uda_teacher_view teacher_view;
         double ema;      /* largest decay of the teacher */
-        double ego_keep; /* drop an instance with less than this share outside the ego car; 0: off */
+        double ego_keep; /* drop an instance with less than this share outside the target's ego; 0: off */
         struct {
             bool classes[UDA_CLASSES]; /* none set: computed from the source index */
             int64_t pool;             /* images kept, FIFO; 0: no balancing */
@@ -181,6 +206,7 @@ struct uda_manifest_stage {
     int64_t data_count;
     int64_t labels;         /* index of the stage whose labels train learns or evaluate measures; -1: none */
     int64_t from;           /* index of the stage whose weights it starts from or uses; -1: model.init */
+    bool fused;             /* evaluate: `from` has a model for each category; what they find is fused */
     int64_t inputs[8];      /* fuse: indices of label stages */
     int64_t input_count;
     bool for_each_category; /* one instance for each category */
@@ -190,8 +216,8 @@ struct uda_manifest_stage {
     bool classes[UDA_CLASSES];    /* evaluate: classes of the mean */
     double label_score;           /* label, fuse: keep an instance above this score */
     int64_t label_min_area;       /* label, fuse: px */
-    enum uda_fuse_rule fuse_rule; /* fuse */
-    double label_overlap;         /* fuse: drop an instance with less than this share left unclaimed */
+    enum uda_fuse_rule fuse_rule; /* fuse, evaluate with fused */
+    double label_overlap;         /* the same: drop an instance with less than this share left unclaimed */
     double expect_ap, expect_ap50, expect_tolerance; /* evaluate, per cent; NaN: nothing expected */
     struct uda_manifest_recipe recipe;
 };
@@ -228,6 +254,7 @@ struct uda_manifest {
         int64_t threads;  /* 0: as many as the machine has */
         int64_t workers;  /* loader threads; 0: the training thread loads */
         int64_t prefetch; /* batches loaded ahead */
+        const char *device; /* "auto", "cpu", "cuda", "cuda:1" */
         int64_t log_every; /* iterations between rows of metrics.jsonl and lines of talk */
     } runtime;
     struct uda_manifest_value *value; /* every key, in the order of the table */

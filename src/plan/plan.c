@@ -64,6 +64,16 @@ static void add_input(struct uda_plan_stage *stage, int64_t index)
     stage->input_count++;
 }
 
+/* All instances of a manifest stage. */
+static void add_all(struct uda_plan_stage *stage, const struct uda_plan *plan, int64_t index)
+{
+    for (int64_t i = 0; i < plan->count; i++) {
+        if (plan->stage[i].spec->index == index) {
+            add_input(stage, i);
+        }
+    }
+}
+
 static void link_inputs(struct uda_plan_stage *stage, const struct uda_plan *plan)
 {
     const struct uda_manifest_stage *spec = stage->spec;
@@ -72,11 +82,10 @@ static void link_inputs(struct uda_plan_stage *stage, const struct uda_plan *pla
     add_input(stage, stage->from);
     add_input(stage, stage->labels);
     for (int64_t k = 0; k < spec->input_count; k++) {
-        for (int64_t i = 0; i < plan->count; i++) {
-            if (plan->stage[i].spec->index == spec->inputs[k]) {
-                add_input(stage, i);
-            }
-        }
+        add_all(stage, plan, spec->inputs[k]);
+    }
+    if (spec->fused) {
+        add_all(stage, plan, spec->from);
     }
 }
 

@@ -23,7 +23,8 @@ struct uda_plan_stage {
     int64_t index;        /* own place in plan.stage */
     int64_t category;     /* index into manifest->category, or -1: all classes */
     const struct uda_manifest_stage *spec;
-    int64_t from;         /* plan index of the stage whose weights are used, or -1: model.init */
+    int64_t from;         /* plan index of the stage whose weights are used, or -1: model.init,
+                           * or with spec->fused those of all of input */
     int64_t labels;       /* plan index of the stage whose labels train learns or evaluate measures, or -1 */
     int64_t *input;       /* [input_count] plan indices of what it reads, ascending; from, labels too */
     int64_t input_count;
@@ -57,8 +58,8 @@ int uda_plan_explain(struct uda_str *out, const struct uda_plan *old_plan,
                      const struct uda_plan *new_plan, int64_t index, struct uda_arena *arena,
                      struct uda_err *err) UDA_MUST_USE;
 
-/* Elements of all parameters of the model (spec: Swin with patch 4 and MLP ratio 4; eight
- * classes). */
+/* Elements of all parameters of the model, frozen ones included: Swin with patch 4 and MLP ratio 4 or a
+ * ResNet; eight classes. */
 int64_t uda_plan_parameters(const struct uda_manifest_model *model);
 
 /* Bytes of one checkpoint of a stage: fp32 weights and two moments; adapt adds the teacher. */

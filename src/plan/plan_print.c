@@ -44,7 +44,7 @@ static void put_reads(struct uda_str *out, const struct uda_plan *plan,
         uda_str_add(out, "      reads   %s\n", from->weights != NULL ? from->weights : from->label_file);
     }
     bool measures_labels = s->kind == UDA_STAGE_EVALUATE && s->labels >= 0;
-    if (s->from < 0 && s->kind != UDA_STAGE_FUSE && !measures_labels) {
+    if (s->spec->from < 0 && s->kind != UDA_STAGE_FUSE && !measures_labels) {
         const char *init = plan->manifest->model.init;
         uda_str_add(out, "      starts  from %s%s%s\n", init == NULL ? "drawn weights" : "'",
                     init == NULL ? "" : init, init == NULL ? "" : "'");
@@ -73,7 +73,11 @@ static void put_writes(struct uda_str *out, const struct uda_plan *plan,
     } else {
         const char *what = s->label_file;
         uda_str_add(out, "      writes  %s%s\n", what != NULL ? what : s->dir,
-                    what != NULL ? "" : "/ (average precision)");
+                    what != NULL       ? ""
+                    : !s->spec->fused  ? "/ (average precision)"
+                    : s->spec->fuse_rule == UDA_FUSE_PLAIN
+                        ? "/ (average precision of all models together)"
+                        : "/ (average precision of all models together, each for its classes)");
     }
 }
 

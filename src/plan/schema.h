@@ -44,12 +44,13 @@ struct uda_key {
     unsigned kinds;    /* bit k: matters to stages of enum uda_stage_kind k; stage keys: may stand there */
     unsigned required; /* stage keys: kinds that must have it */
     bool runtime;      /* changes no result: never in a fingerprint */
+    bool younger;      /* than fingerprints: at its default, which is what was done before, it is in none */
     bool above;        /* low itself is not allowed */
     double low, high;  /* range of a number, or of each in a list */
     int64_t least, most; /* length of a list */
     const char *unit;    /* "px": may be written behind the number; NULL */
     const char *allowed; /* "a|b|c": ENUM, SET */
-    const char *absent;  /* a word for "no value": INT 0, FLOAT NaN, PATH NULL, SET and REFS empty */
+    const char *absent;  /* a word for "no value": INT, fixed INTS 0, FLOAT NaN, PATH NULL, SET, REFS empty */
     const char *def;     /* default as YAML; NULL: must be given; "@text": computed, text says from what */
     const char *help;    /* one line */
 };

@@ -10,8 +10,8 @@ static const char *const introductions[][2] = {
     {"categories", "Named groups of classes, each with its own model. A class is in one group at most."},
     {"model", "Mask2Former: a Swin backbone, a deformable-attention pixel decoder, a masked-attention "
               "decoder."},
-    {"optimizer", "AdamW. The sections from here to `test` (and `batch`) may also stand inside a stage, "
-                  "where they override these for that stage: "
+    {"optimizer", "AdamW. The sections from here to `test` (and `batch`, `precision`) may also stand inside "
+                  "a stage, where they override these for that stage: "
                   "`stages.final.optimizer.lr`."},
     {"schedule", "Learning rate over the iterations of a stage, counted from 0 in each stage."},
     {"augment", "Random resize, crop, colour and flip of a training image, in this order."},
@@ -23,7 +23,8 @@ static const char *const introductions[][2] = {
                "stages; a stage whose keys and inputs are unchanged is not run again."},
     {"parallel", "How a batch is split."},
     {"checkpoint", "Changes no result."},
-    {"runtime", "Changes no result."},
+    {"runtime", "Changes no result; `device` changes how they are rounded, and a checkpoint says on "
+                "what it was made."},
 };
 
 /* "optimizer" of "optimizer.lr", "" of "batch". */

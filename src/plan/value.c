@@ -423,11 +423,12 @@ static bool read_list(const char **text, const struct reader *r, void *at,
     return good;
 }
 
-/* The word for "no value": INT 0, FLOAT NaN, PATH NULL, SET and REFS empty. */
+/* The word for "no value": INT 0, INTS of a fixed length zeros, FLOAT NaN, PATH NULL, SET and REFS empty. */
 static void store_absent(void *at, const struct uda_key *key)
 {
     switch (key->type) {
     case UDA_KEY_INT: *(int64_t *)at = 0; break;
+    case UDA_KEY_INTS: memset(at, 0, (size_t)key->most * sizeof(int64_t)); break;
     case UDA_KEY_FLOAT: *(double *)at = (double)NAN; break;
     case UDA_KEY_PATH: *(const char **)at = NULL; break;
     case UDA_KEY_SET: memset(at, 0, (size_t)key->most * sizeof(bool)); break;

@@ -22,6 +22,11 @@ static int64_t step_of_name(const char *name)
     return end == name + 14 && strcmp(end, ".h5") == 0 ? (int64_t)step : -1;
 }
 
+static void name_file(char *path, size_t bytes, const char *dir, int64_t step)
+{
+    (void)snprintf(path, bytes, "%s/step-%09lld.h5", dir, (long long)step);
+}
+
 /* Checkpoint files of dir, oldest first (names sort by step). */
 static int list_files(char ***names, int64_t *count, struct uda_arena *arena, const char *dir,
                       struct uda_err *err)
@@ -102,13 +107,16 @@ int uda_checkpoint_save(const struct uda_checkpoint *c, const char *dir,
                         const struct uda_checkpoint_origin *origin, struct uda_err *err)
 {
     char path[4096];
-    (void)snprintf(path, sizeof path, "%s/step-%09lld.h5", dir, (long long)c->step);
+    name_file(path, sizeof path, dir, c->step);
     size_t copies = c->teacher == NULL ? 3 : 4;
     struct uda_store_writer *w = NULL;
     UDA_TRY(uda_store_begin(&w, copies * (size_t)c->params->total * sizeof(float) + (1 << 20), err));
     int rc = put_list(w, c, err);
     if (rc == 0) {
         rc = uda_store_put_provenance(w, origin->version, origin->argc, origin->argv, err);
+    }
+    if (rc == 0 && c->summed != NULL && c->summed[0] != '\0') { /* no byte of the rest depends on it */
+        rc = uda_store_put_attr_text(w, "provenance", "gradients_summed", c->summed, err);
     }
     if (rc == 0) {
         rc = uda_store_commit(&w, path, err);
@@ -179,6 +187,22 @@ int uda_checkpoint_load(bool *found, struct uda_checkpoint *c, const char *dir, 
             rc = match;
         }
     }
+    uda_arena_finish(&arena);
+    return rc;
+}
+
+int uda_checkpoint_load_step(struct uda_checkpoint *c, const char *dir, int64_t step, struct uda_err *err)
+{
+    struct uda_arena arena = {0};
+    struct uda_store *store = NULL;
+    char path[4096];
+    name_file(path, sizeof path, dir, step);
+    int match = open_matching(&store, path, c->fingerprint, &arena, err);
+    if (match == 0) {
+        match = uda_fail(err, UDA_FORMAT, "'%s' belongs to another stage", path);
+    }
+    int rc = match == 1 ? get_list(c, store, err) : match;
+    uda_store_close(&store);
     uda_arena_finish(&arena);
     return rc;
 }

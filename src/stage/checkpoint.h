@@ -28,7 +28,8 @@ struct uda_checkpoint {
     int (*save_more)(void *self, struct uda_store_writer *writer, struct uda_err *err);
     int (*load_more)(void *self, const struct uda_store *store, struct uda_err *err);
     void *self;
-    char made_with[160];              /* kernels and libraries that determine the bytes */
+    char made_with[320];              /* kernels and libraries that determine the bytes */
+    const char *summed; /* how gradients came from rank to rank, for the provenance; NULL or "": not said */
 };
 
 struct uda_checkpoint_origin { /* for the provenance */
@@ -60,6 +61,11 @@ int uda_checkpoint_save(const struct uda_checkpoint *checkpoint, const char *dir
  */
 int uda_checkpoint_load(bool *found, struct uda_checkpoint *checkpoint, const char *dir,
                         struct uda_err *err) UDA_MUST_USE;
+
+/* Loads the checkpoint of one step, which uda_checkpoint_load has found on another rank. Errors:
+ * UDA_IO when it is not there (the folder must be shared), UDA_FORMAT, UDA_NOMEM. */
+int uda_checkpoint_load_step(struct uda_checkpoint *checkpoint, const char *dir, int64_t step,
+                             struct uda_err *err) UDA_MUST_USE;
 
 /* Fingerprint and step of the newest readable checkpoint in dir; false if there is none. */
 bool uda_checkpoint_newest_fingerprint(char fingerprint[UDA_DIGEST_TEXT_BYTES], int64_t *step,

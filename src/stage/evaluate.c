@@ -6,8 +6,10 @@
 #include "src/base/log.h"
 #include "src/eval/evaluation.h"
 #include "src/eval/labelset.h"
+#include "src/stage/fused.h"
 #include "src/stage/picture.h"
 #include "src/stage/predictor.h"
+#include "src/stage/ranks_predict.h"
 #include "src/stage/run_folder.h"
 #include "src/stage/setup.h"
 
@@ -15,11 +17,17 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Images whose predictions are in memory together. */
+#define PART_IMAGES 256
+
 struct evaluate {
     struct uda_stage_context *context;
     struct uda_dataset *dataset;
-    struct uda_predictor *predictor;
-    struct uda_detections found;
+    struct uda_predictor *predictor; /* NULL: label set, or several models */
+    struct uda_progress progress;
+    struct uda_team *team;
+    int64_t first;               /* image of the data set that found begins with */
+    struct uda_detections found; /* of the part at hand, or the label set */
     struct uda_evaluation *evaluation;
     struct uda_ap ap;
 };
@@ -39,15 +47,16 @@ static int load_ids(const struct evaluate *s, int64_t i, struct uda_arena *arena
     return 0;
 }
 
-/* Truth of image i: Cityscapes' own id file where the data set is Cityscapes (its void pixels
+/* Truth of image k of the part: Cityscapes' own id file where the data set is Cityscapes (its void pixels
  * count), else the labels in memory. */
-static int load_truth(void *args, int64_t i, struct uda_arena *scratch, struct uda_eval_truth *truth,
+static int load_truth(void *args, int64_t k, struct uda_arena *scratch, struct uda_eval_truth *truth,
                       struct uda_image_detections *found, struct uda_err *err)
 {
     const struct evaluate *s = args;
     const struct uda_manifest_stage *spec = s->context->stage->spec;
+    int64_t i = s->first + k;
     *truth = (struct uda_eval_truth){.name = s->dataset->item[i].name};
-    *found = s->found.image[i];
+    *found = s->found.image[k];
     if (spec->protocol == UDA_PROTOCOL_CITYSCAPES &&
         s->context->manifest->dataset[spec->data[0]].format == UDA_LAYOUT_CITYSCAPES) {
         return load_ids(s, i, scratch, truth, err);
@@ -91,30 +100,74 @@ static int take_labels(struct evaluate *s, struct uda_err *err)
     return 0;
 }
 
-static int predict(struct evaluate *s, struct uda_err *err)
+/* The first images. A model of some classes is not blamed for others; all pseudo-labels count. */
+static int draw(const struct evaluate *s, struct uda_err *err)
 {
-    const struct uda_stage_context *c = s->context;
-    struct uda_progress progress;
-    UDA_TRY(uda_setup_predictor(&s->predictor, c, 0.0, err));
-    uda_detections_init(&s->found, c->arena);
-    uda_progress_start(&progress, c->stage->name, 0, s->dataset->count, 1);
-    return uda_predictor_run(s->predictor, &s->found, 0, s->dataset->count, uda_setup_load_image,
-                             s->dataset, &progress, err);
+    struct uda_class_map map;
+    UDA_TRY(uda_setup_classes(&map, s->context->manifest, s->context->stage, err));
+    const struct uda_picture_look look = {.min_score = s->context->stage->labels >= 0 ? 0.0 : 0.5,
+                                          .compare = true, .class_mask = uda_class_map_mask(&map),
+                                          .enlarge = true};
+    return uda_pictures_write(s->context, s->dataset, &s->found, &look, err);
 }
 
+/* Measures what was found; draws the first images. */
 static int measure(struct evaluate *s, struct uda_err *err)
+{
+    UDA_TRY(uda_evaluation_add_all(s->evaluation, s->team, s->found.count, load_truth, s, err));
+    return s->first > 0 ? 0 : draw(s, err);
+}
+
+/* Predicts and measures images first .. last-1. */
+static int one_part(struct evaluate *s, int64_t last, struct uda_err *err)
+{
+    struct uda_arena arena = {0};
+    const int64_t from = s->context->stage->from;
+    const struct uda_ranks_job job = {.context = s->context, .dataset = s->dataset,
+                                      .from = from < 0 ? NULL : &s->context->plan->stage[from]};
+    uda_detections_init(&s->found, &arena);
+    int rc = s->predictor == NULL
+                 ? uda_fused_predict(&s->found, s->context, s->dataset, s->first, last, err)
+                 : uda_ranks_predict(&s->found, s->predictor, &job, s->first, last, &s->progress, err);
+    if (rc == 0) {
+        rc = measure(s, err);
+    }
+    uda_arena_finish(&arena);
+    return rc;
+}
+
+static int predict_and_measure(struct evaluate *s, struct uda_err *err)
+{
+    const struct uda_stage_context *c = s->context;
+    int64_t count = s->dataset->count, last = 0;
+    if (!c->stage->spec->fused) {
+        UDA_TRY(uda_setup_predictor(&s->predictor, c, 0.0, err));
+        uda_progress_start(&s->progress, c->stage->name, 0, count, 1);
+    }
+    for (; s->first < count; s->first = last) {
+        last = s->first + PART_IMAGES < count ? s->first + PART_IMAGES : count;
+        UDA_TRY(one_part(s, last, err));
+    }
+    return 0;
+}
+
+static int evaluate(struct evaluate *s, struct uda_err *err)
 {
     static const enum uda_eval_protocol protocols[] = {
         [UDA_PROTOCOL_CITYSCAPES] = UDA_EVAL_CITYSCAPES,
         [UDA_PROTOCOL_KITTI360] = UDA_EVAL_KITTI360,
         [UDA_PROTOCOL_COCO] = UDA_EVAL_COCO};
     const struct uda_stage_context *c = s->context;
-    struct uda_team *team = NULL;
+    UDA_TRY(uda_setup_dataset(&s->dataset, c, c->stage->spec->data[0], 0, false, err));
     UDA_TRY(uda_evaluation_create(&s->evaluation, protocols[c->stage->spec->protocol], err));
-    UDA_TRY(uda_team_create(&team, (int)c->manifest->runtime.threads, err));
-    int rc = uda_evaluation_add_all(s->evaluation, team, s->dataset->count, load_truth, s, err);
-    uda_team_destroy(&team);
-    return rc == 0 ? uda_evaluation_finish(&s->ap, s->evaluation, c->arena, err) : rc;
+    UDA_TRY(uda_team_create(&s->team, (int)c->manifest->runtime.threads, err));
+    if (c->stage->labels >= 0) {
+        UDA_TRY(take_labels(s, err));
+        UDA_TRY(measure(s, err));
+    } else {
+        UDA_TRY(predict_and_measure(s, err));
+    }
+    return uda_evaluation_finish(&s->ap, s->evaluation, c->arena, err);
 }
 
 /* The classes of the manifest decide the means; a class that is left out keeps its own figures. */
@@ -186,20 +239,12 @@ static int write_results(struct evaluate *s, struct uda_err *err)
 int uda_stage_evaluate(struct uda_stage_context *context, struct uda_err *err)
 {
     struct evaluate s = {.context = context};
-    int rc = uda_setup_dataset(&s.dataset, context, context->stage->spec->data[0], 0, false, err);
-    if (rc == 0) {
-        rc = context->stage->labels >= 0 ? take_labels(&s, err) : predict(&s, err);
-    }
-    if (rc == 0) {
-        rc = measure(&s, err);
-    }
+    int rc = evaluate(&s, err);
     if (rc == 0) {
         take_means(&s);
-        rc = uda_pictures_write(context, s.dataset, &s.found, 0.5, err);
-    }
-    if (rc == 0) {
         rc = write_results(&s, err);
     }
+    uda_team_destroy(&s.team);
     uda_evaluation_destroy(&s.evaluation);
     uda_predictor_destroy(&s.predictor);
     uda_dataset_destroy(&s.dataset);

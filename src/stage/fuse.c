@@ -1,6 +1,6 @@
 #include "src/stage/stage.h"
 
-#include "src/eval/fusion.h"
+#include "src/stage/fused.h"
 #include "src/stage/labels.h"
 #include "src/stage/setup.h"
 
@@ -12,24 +12,6 @@ struct fuse {
     struct uda_detections fused;
     struct uda_dataset *dataset; /* for the pictures */
 };
-
-/* An input owns the classes of its category; one without a category owns what no other does. */
-static void share_classes(struct fuse *s)
-{
-    const struct uda_stage_context *c = s->context;
-    const struct uda_plan_stage *stage = c->stage;
-    for (int cls = 0; cls < UDA_CLASSES; cls++) {
-        bool owned = false;
-        for (int64_t k = 0; k < stage->input_count; k++) {
-            int64_t category = c->plan->stage[stage->input[k]].category;
-            s->input[k].takes[cls] = category >= 0 && c->manifest->category[category].has[cls];
-            owned = owned || s->input[k].takes[cls];
-        }
-        for (int64_t k = 0; k < stage->input_count && !owned; k++) {
-            s->input[k].takes[cls] = c->plan->stage[stage->input[k]].category < 0;
-        }
-    }
-}
 
 static int load_inputs(struct fuse *s, struct uda_err *err)
 {
@@ -50,7 +32,7 @@ static int load_inputs(struct fuse *s, struct uda_err *err)
         s->input[k].set = &s->set[k];
         s->input[k].name = file;
     }
-    share_classes(s);
+    uda_fused_share(s->input, c);
     return 0;
 }
 

@@ -4,6 +4,7 @@
 #include "src/base/log.h"
 #include "src/stage/labels.h"
 #include "src/stage/predictor.h"
+#include "src/stage/ranks_predict.h"
 #include "src/stage/setup.h"
 #include "src/stage/stop.h"
 
@@ -82,8 +83,11 @@ static int make_part(struct uda_detections *part, struct label *s, const char *p
         uda_progress_start(&s->progress, s->context->stage->name, first, s->dataset->count, 1);
     }
     uda_detections_init(&found, arena);
-    UDA_TRY(uda_predictor_run(s->predictor, &found, first, last, uda_setup_load_image, s->dataset,
-                              &s->progress, err));
+    const int64_t from = s->context->stage->from;
+    const struct uda_ranks_job job = {.context = s->context, .least_score = spec->label_score,
+                                      .from = from < 0 ? NULL : &s->context->plan->stage[from],
+                                      .dataset = s->dataset};
+    UDA_TRY(uda_ranks_predict(&found, s->predictor, &job, first, last, &s->progress, err));
     uda_detections_init(part, arena);
     for (int64_t k = 0; k < found.count; k++) {
         UDA_TRY(add_image(part, &found, k, spec, err));

@@ -67,7 +67,8 @@ int uda_labels_write(const struct uda_stage_context *context, const struct uda_d
     UDA_TRY(uda_fs_mkdirs(folder, err));
     UDA_TRY(uda_labelset_save(path, set, &facts, err));
     UDA_TRY(write_counts(context, set, err));
-    UDA_TRY(uda_pictures_write(context, dataset, set, 0.0, err));
+    const struct uda_picture_look look = {.enlarge = true};
+    UDA_TRY(uda_pictures_write(context, dataset, set, &look, err));
     const char *const files[] = {file, "metrics.jsonl"};
     return uda_run_folder_done(context->dir, context->stage, set->count, files, UDA_LEN(files), err);
 }

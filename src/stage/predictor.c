@@ -4,6 +4,7 @@
 #include "src/data/resize.h"
 #include "src/model/mask2former.h"
 #include "src/model/postprocess.h"
+#include "src/optim/low.h"
 #include "src/stage/stop.h"
 #include "src/stage/weights.h"
 
@@ -16,7 +17,8 @@
 #define CHUNK 32 /* images between two looks at the clock */
 
 struct worker {
-    struct uda_device device;
+    struct uda_device *device; /* own_device, or the spec's `on` */
+    struct uda_device own_device;
     struct uda_tape tape;
     struct uda_arena scratch;
     bool ready;
@@ -33,7 +35,11 @@ struct uda_predictor {
     struct uda_predictor_spec spec;
     struct uda_params params;
     struct uda_mask2former model;
-    float *values, *own_values;
+    float *values;     /* of the device */
+    float *own_values; /* on the host; NULL: borrowed */
+    float *there;      /* a copy of them in the memory of a GPU */
+    void *low;         /* the values in bf16, of the device; NULL in fp32 */
+    void *own_low;     /* the same unless it is borrowed */
     struct uda_team *team; /* one thread for each small worker */
     struct worker wide;    /* all threads on one image */
     struct worker worker[WORKERS_MOST];
@@ -46,10 +52,16 @@ struct uda_predictor {
     bool side_by_side;
 };
 
-static int worker_init(struct worker *worker, int threads, struct uda_err *err)
+/* on: a device to borrow; NULL: an own one of that name. */
+static int worker_init(struct worker *worker, struct uda_device *on, const char *name, int threads,
+                       struct uda_err *err)
 {
-    UDA_TRY(uda_device_init_cpu(&worker->device, threads, NULL, err));
-    uda_tape_init(&worker->tape, &worker->device);
+    worker->device = on;
+    if (on == NULL) {
+        worker->device = &worker->own_device;
+        UDA_TRY(uda_device_init(worker->device, name, threads, err));
+    }
+    uda_tape_init(&worker->tape, worker->device);
     worker->ready = true;
     return 0;
 }
@@ -58,8 +70,10 @@ static void worker_finish(struct worker *worker)
 {
     if (worker->ready) {
         uda_tape_finish(&worker->tape);
-        uda_device_finish(&worker->device);
         uda_arena_finish(&worker->scratch);
+    }
+    if (worker->own_device.kernels != NULL) {
+        uda_device_finish(&worker->own_device);
     }
 }
 
@@ -77,6 +91,26 @@ static int read_values(struct uda_predictor *p, struct uda_err *err)
     return rc;
 }
 
+/* Own values go to the device. */
+static int place_values(struct uda_predictor *p, struct uda_err *err)
+{
+    struct uda_device *device = p->wide.device;
+    size_t bytes = (size_t)p->params.total * sizeof *p->values;
+    p->low = p->spec.low;
+    UDA_TRY(uda_device_complete(device, err));
+    if (p->spec.type == UDA_BF16 && p->low == NULL) {
+        UDA_TRY(uda_low_alloc(&p->own_low, device, &p->params, err));
+        p->low = p->own_low;
+    }
+    if (!uda_device_is_host(device) && p->own_values != NULL) {
+        void *there = NULL;
+        UDA_TRY(uda_device_alloc(&there, device, bytes, err));
+        p->there = p->values = there;
+        UDA_TRY(uda_device_upload(device, there, p->own_values, bytes, err));
+    }
+    return p->own_low == NULL ? 0 : uda_low_refresh(device, &p->params, p->own_low, p->values, err);
+}
+
 static int build(struct uda_predictor *p, struct uda_err *err)
 {
     uda_params_init(&p->params);
@@ -87,10 +121,14 @@ static int build(struct uda_predictor *p, struct uda_err *err)
         UDA_TRY(read_values(p, err));
     }
     int threads = p->spec.threads > 0 ? p->spec.threads : uda_cores();
-    UDA_TRY(worker_init(&p->wide, threads, err));
+    UDA_TRY(worker_init(&p->wide, p->spec.on, p->spec.device != NULL ? p->spec.device : "cpu", threads, err));
+    UDA_TRY(place_values(p, err));
+    if (!uda_device_is_host(p->wide.device)) {
+        return 0;
+    }
     p->workers = threads < WORKERS_MOST ? threads : WORKERS_MOST;
     for (int w = 0; w < p->workers; w++) {
-        UDA_TRY(worker_init(&p->worker[w], 1, err));
+        UDA_TRY(worker_init(&p->worker[w], NULL, "cpu", 1, err));
     }
     return uda_team_create(&p->team, p->workers, err);
 }
@@ -120,6 +158,10 @@ void uda_predictor_destroy(struct uda_predictor **out)
         return;
     }
     uda_team_destroy(&p->team);
+    if (p->wide.device != NULL) {
+        uda_device_free(p->wide.device, p->there);
+        uda_device_free(p->wide.device, p->own_low);
+    }
     worker_finish(&p->wide);
     for (int w = 0; w < WORKERS_MOST; w++) {
         worker_finish(&p->worker[w]);
@@ -188,11 +230,13 @@ static int predict_one(struct uda_predictor *p, struct worker *worker, struct sl
     UDA_TRY(uda_detections_producer(&slot->found, &producer, p->spec.producer, err));
     UDA_TRY(uda_detections_image(&slot->found, name, image.height, image.width, err));
     struct uda_tape *tape = &worker->tape;
+    tape->type = p->spec.type;
     tape->param_values = p->values;
+    tape->param_low = p->low;
     uda_tape_begin(tape, false);
     int64_t dim[] = {1, input.padded_height, input.padded_width, 3};
     struct uda_predictions predictions;
-    uda_mask2former_forward(tape, &p->model, uda_tape_constant(tape, input.pixels, 4, dim), NULL,
+    uda_mask2former_forward(tape, &p->model, uda_tape_input(tape, input.pixels, 4, dim), NULL,
                             &predictions);
     const struct uda_postprocess post = {
         .top = p->spec.detections, .min_score = p->spec.min_score, .classes = p->spec.map.cls,
@@ -266,7 +310,7 @@ static int look_at_size(struct uda_predictor *p, struct uda_err *err)
         uda_resize_shortest_edge(&height, &width, image.height, image.width, p->spec.short_side,
                                  p->spec.max_long_side);
     }
-    p->side_by_side = height * width <= SMALL_PX;
+    p->side_by_side = p->workers > 0 && height * width <= SMALL_PX;
     return 0;
 }
 
@@ -282,10 +326,10 @@ int uda_predictor_run(struct uda_predictor *p, struct uda_detections *set, int64
     }
     UDA_TRY(look_at_size(p, err));
     for (; p->first < last; p->first += p->count) {
-        if (uda_stop_wanted()) {
+        if (progress != NULL && uda_stop_wanted()) {
             char reason[128];
             return uda_fail(err, UDA_STOPPED, "%s: %s: run the same command to do it again",
-                            progress == NULL ? "prediction" : progress->name,
+                            progress->name,
                             uda_stop_reason(reason, sizeof reason));
         }
         int64_t chunk = p->side_by_side ? CHUNK : 1;

@@ -4,7 +4,8 @@
  *
  * Images are resized like the reference (shorter edge, Pillow's bilinear), padded to a multiple of
  * 32, and predictions come back at the image's own size. Small images are predicted side by side,
- * one thread each; large ones one after the other on all threads. The result is the same.
+ * one thread each; large ones one after the other on all threads. The result is the same. On a GPU
+ * they follow each other.
  *
  *     UDA_TRY(uda_predictor_create(&predictor, &spec, err));
  *     UDA_TRY(uda_predictor_run(predictor, &set, 0, images, load, args, &progress, err));
@@ -17,6 +18,7 @@
 #include "src/data/augment.h"
 #include "src/model/config.h"
 #include "src/stage/progress.h"
+#include "src/tensor/device.h"
 
 struct uda_predictor_spec {
     struct uda_model_config model;
@@ -24,6 +26,10 @@ struct uda_predictor_spec {
     const char *weights;  /* path of weights.h5 */
     const char *producer; /* what detections say made them; NULL: the path */
     float *values;        /* NULL: read from `weights`; else a flat array of the model's layout, borrowed */
+    const char *device;   /* "cpu" (NULL), "cuda", "cuda:1" */
+    enum uda_type type;   /* of activations; UDA_BF16 on a GPU alone */
+    struct uda_device *on; /* a GPU in use that has `values` (and `low`), borrowed; NULL: one of `device` */
+    void *low; /* with `on` and UDA_BF16: the values in bf16, kept up to date by the caller */
     int64_t short_side, max_long_side; /* px; short_side 0: the image's own size */
     int64_t detections; /* kept per image */
     double min_score;
@@ -32,7 +38,8 @@ struct uda_predictor_spec {
 
 struct uda_predictor;
 
-/* Errors: UDA_IO, UDA_FORMAT (weights), UDA_NOMEM. Owns: the caller. */
+/* Errors: UDA_IO, UDA_FORMAT (weights), UDA_NOMEM, UDA_UNSUPPORTED (no such device, or it lacks kernels).
+ * Owns: the caller. */
 int uda_predictor_create(struct uda_predictor **predictor, const struct uda_predictor_spec *spec,
                          struct uda_err *err) UDA_MUST_USE;
 void uda_predictor_destroy(struct uda_predictor **predictor);
@@ -43,7 +50,8 @@ typedef int uda_load_image_fn(void *args, int64_t i, struct uda_image *image, co
 
 /*
  * Adds images first..last-1 to the set, in order. progress: told how many images of the whole are
- * done; NULL for silence. The failure of the lowest image is reported. Errors: UDA_STOPPED when a
+ * done; NULL for silence, and then a
+ * wish to stop is left to the caller. The failure of the lowest image is reported. Errors: UDA_STOPPED when a
  * stop is wanted (the set is then incomplete).
  */
 int uda_predictor_run(struct uda_predictor *predictor, struct uda_detections *set, int64_t first,

@@ -18,17 +18,16 @@ static int open_trainer(struct uda_session *s, struct uda_err *err)
                                     .clip = s->recipe->optimizer.clip,
                                     .shards = c->manifest->shards, .batch = s->recipe->batch,
                                     .threads = (int)c->manifest->runtime.threads,
-                                    .seed = c->manifest->seed, .stage = c->stage->rng_stage};
+                                    .device = uda_setup_device(c->manifest),
+                                    .type = uda_setup_type(s->recipe), .teacher = s->kind->teacher,
+                                    .seed = c->manifest->seed, .stage = c->stage->rng_stage,
+                                    .dist = &s->dist};
     UDA_TRY(uda_setup_model(&spec.model, &c->manifest->model, s->map.count, err));
     UDA_TRY(uda_setup_schedule(&spec.schedule, s->recipe, s->iterations, err));
     UDA_TRY(uda_trainer_create(&s->trainer, &spec, err));
+    s->share = uda_trainer_share(s->trainer);
     const struct uda_params *params = uda_trainer_params(s->trainer);
-    if (s->kind->teacher) {
-        s->teacher = uda_calloc((size_t)params->total * sizeof *s->teacher);
-        if (s->teacher == NULL) {
-            return uda_fail(err, UDA_NOMEM, "stage '%s': out of memory for the teacher", c->stage->name);
-        }
-    }
+    s->teacher = uda_trainer_teacher(s->trainer);
     s->state = (struct uda_checkpoint){.params = params,
                                        .values = uda_trainer_values(s->trainer),
                                        .adam_m = uda_trainer_adam_m(s->trainer),
@@ -39,7 +38,12 @@ static int open_trainer(struct uda_session *s, struct uda_err *err)
                                        .self = s->self};
     uda_digest_text(s->state.fingerprint, c->stage->fingerprint);
     uda_trainer_made_with(s->trainer, s->state.made_with, sizeof s->state.made_with);
-    return 0;
+    s->state.summed = uda_trainer_summed(s->trainer);
+    if (s->state.summed[0] != '\0') {
+        uda_log(UDA_LOG_INFO, "gradients of %d ranks are summed %s", s->dist.ranks, s->state.summed);
+    }
+    /* Every rank makes the update for itself: it must be the same. */
+    return uda_dist_same_text(&s->dist, "instruction set or libraries", s->state.made_with, err);
 }
 
 /* Values to start from: the stage named by `from`, model.init, or the reference initialisation. */
@@ -72,22 +76,48 @@ static int check_space(const struct uda_session *s, struct uda_err *err)
     return 0;
 }
 
+/* Rank 0 looks for the checkpoint, since it may have to set a damaged one aside; the others read the same. */
+static int load_checkpoint(struct uda_session *s, bool *found, struct uda_err *err)
+{
+    int64_t step = -1;
+    if (s->leads) {
+        UDA_TRY(uda_checkpoint_load(found, &s->state, s->context->dir, err));
+        step = *found ? s->state.step : -1;
+    }
+    UDA_TRY(uda_dist_broadcast(&s->dist, &step, sizeof step, err));
+    *found = step >= 0;
+    return *found && !s->leads ? uda_checkpoint_load_step(&s->state, s->context->dir, step, err) : 0;
+}
+
+static int start_values(struct uda_session *s, struct uda_err *err)
+{
+    if (s->leads) {
+        UDA_TRY(load_start(s, err));
+    }
+    return uda_dist_broadcast(&s->dist, s->state.values,
+                              (size_t)s->state.params->total * sizeof *s->state.values, err);
+}
+
 static int resume(struct uda_session *s, struct uda_err *err)
 {
     bool found = false;
-    UDA_TRY(uda_checkpoint_load(&found, &s->state, s->context->dir, err));
+    UDA_TRY(load_checkpoint(s, &found, err));
     if (found) {
         uda_log(UDA_LOG_INFO, "%s: continuing at step %lld of %lld", s->context->stage->name,
                 (long long)s->state.step, (long long)s->iterations);
     } else {
         s->state.step = 0;
         s->state.metrics_bytes = 0;
-        UDA_TRY(load_start(s, err));
+        UDA_TRY(start_values(s, err));
         if (s->teacher != NULL) {
             memcpy(s->teacher, s->state.values, (size_t)s->state.params->total * sizeof *s->teacher);
         }
     }
+    UDA_TRY(uda_trainer_upload(s->trainer, err));
     s->saved_step = found ? s->state.step : -1;
+    if (!s->leads) {
+        return 0;
+    }
     UDA_TRY(uda_metrics_truncate_to(s->context->metrics_path, s->state.metrics_bytes, err));
     UDA_TRY(uda_metrics_open(&s->metrics, s->context->metrics_path, err));
     return uda_metrics_open(&s->timing, s->context->timing_path, err);
@@ -145,11 +175,14 @@ static int write_figures(struct uda_session *s, struct uda_err *err)
     (void)snprintf(row + at, sizeof row - (size_t)at, "}");
     memset(s->state.figure, 0, sizeof s->state.figure);
     s->state.figure_count = 0;
+    if (!s->leads) {
+        return 0;
+    }
     UDA_TRY(uda_metrics_append(s->metrics, row, err));
     return write_timing(s, err);
 }
 
-static int save(struct uda_session *s, struct uda_err *err)
+static int write_checkpoint(struct uda_session *s, struct uda_err *err)
 {
     const struct uda_run_options *o = s->context->options;
     const struct uda_checkpoint_origin origin = {.version = o->program_version, .argc = o->argc,
@@ -159,7 +192,18 @@ static int save(struct uda_session *s, struct uda_err *err)
     const struct uda_checkpoint_rule rule = {.every = s->context->manifest->checkpoint.every,
                                              .last = s->iterations,
                                              .keep = s->context->manifest->checkpoint.keep};
-    UDA_TRY(uda_checkpoint_save(&s->state, s->context->dir, &rule, &origin, err));
+    return uda_checkpoint_save(&s->state, s->context->dir, &rule, &origin, err);
+}
+
+static int save(struct uda_session *s, struct uda_err *err)
+{
+    if (s->kind->gather != NULL) {
+        UDA_TRY(s->kind->gather(s, err));
+    }
+    if (s->leads) {
+        UDA_TRY(uda_trainer_download(s->trainer, err));
+        UDA_TRY(write_checkpoint(s, err));
+    }
     s->saved_step = s->state.step;
     s->context->state->step = s->state.step;
     return 0;
@@ -191,15 +235,17 @@ static int loop(struct uda_session *s, struct uda_err *err)
                        s->recipe->batch);
     while (s->state.step < s->iterations) {
         UDA_TRY(one_step(s, err));
+        char reason[UDA_DIST_REASON_BYTES];
         bool stop = uda_stop_wanted() || (stop_after > 0 && s->state.step == stop_after);
+        UDA_TRY(uda_dist_agree_stop(&s->dist, &stop, reason, stop, err));
         if (stop || s->state.step % every == 0 || s->state.step == s->iterations) {
             UDA_TRY(save(s, err));
         }
         if (stop && s->state.step < s->iterations) {
-            char reason[128];
             return uda_fail(err, UDA_STOPPED,
                             "%s: %s: stopped at step %lld of %lld: run the same command to continue",
-                            s->context->stage->name, uda_stop_reason(reason, sizeof reason),
+                            s->context->stage->name,
+                            s->dist.ranks > 1 ? reason : uda_stop_reason(reason, sizeof reason),
                             (long long)s->state.step, (long long)s->iterations);
         }
     }
@@ -219,21 +265,50 @@ static int write_result(struct uda_session *s, struct uda_err *err)
     if (s->saved_step != s->iterations) {
         UDA_TRY(save(s, err));
     }
+    if (!s->leads) {
+        return 0;
+    }
     UDA_TRY(uda_setup_model(&about.model, &c->manifest->model, s->map.count, err));
     UDA_TRY(uda_weights_save(path, s->state.params, s->state.values, &about, err));
-    const char *const files[] = {"weights.h5", "metrics.jsonl"};
-    return uda_run_folder_done(c->dir, c->stage, s->iterations, files, UDA_LEN(files), err);
+    const char *const files[] = {"weights.h5", "metrics.jsonl", "teacher.h5"};
+    int64_t count = s->teacher == NULL ? 2 : 3;
+    if (s->teacher != NULL) {
+        path = uda_fs_join(c->arena, c->dir, "teacher.h5");
+        if (path == NULL) {
+            return uda_fail(err, UDA_NOMEM, "train: out of memory");
+        }
+        UDA_TRY(uda_weights_save(path, s->state.params, s->teacher, &about, err));
+    }
+    return uda_run_folder_done(c->dir, c->stage, s->iterations, files, count, err);
+}
+
+/* One step of the preparation, on rank 0 before the others. */
+static int in_order(struct uda_session *s, int (*run)(struct uda_session *s, struct uda_err *err),
+                    struct uda_err *err)
+{
+    if (s->leads) {
+        UDA_TRY(run(s, err));
+    }
+    UDA_TRY(uda_dist_barrier(&s->dist, err));
+    return s->leads ? 0 : run(s, err);
 }
 
 static int prepare(struct uda_session *s, struct uda_err *err)
 {
+    s->dist = uda_stage_dist(s->context);
+    s->leads = uda_stage_leads(s->context);
     s->recipe = &s->context->stage->spec->recipe;
     s->iterations = s->context->stage->spec->iterations;
     UDA_TRY(uda_setup_classes(&s->map, s->context->manifest, s->context->stage, err));
     UDA_TRY(open_trainer(s, err));
-    UDA_TRY(check_space(s, err));
+    if (s->leads) {
+        UDA_TRY(check_space(s, err));
+    }
+    if (s->kind->prepare != NULL) {
+        UDA_TRY(in_order(s, s->kind->prepare, err));
+    }
     UDA_TRY(resume(s, err));
-    return s->state.step < s->iterations ? s->kind->open(s, err) : 0;
+    return s->state.step < s->iterations ? in_order(s, s->kind->open, err) : 0;
 }
 
 int uda_session_run(struct uda_session *s, struct uda_err *err)
@@ -254,6 +329,5 @@ void uda_session_finish(struct uda_session *s)
     uda_metrics_close(&s->metrics);
     uda_metrics_close(&s->timing);
     uda_trainer_destroy(&s->trainer);
-    uda_free(s->teacher);
     s->teacher = NULL;
 }

@@ -4,6 +4,8 @@
 #include "src/base/log.h"
 #include "src/stage/draw.h"
 
+#include <string.h>
+
 int uda_setup_classes(struct uda_class_map *map, const struct uda_manifest *manifest,
                       const struct uda_plan_stage *stage, struct uda_err *err)
 {
@@ -21,11 +23,83 @@ int uda_setup_classes(struct uda_class_map *map, const struct uda_manifest *mani
     return uda_class_map_of(map, cls, count, err);
 }
 
+const char *uda_setup_device(const struct uda_manifest *manifest)
+{
+    return strcmp(manifest->runtime.device, "auto") == 0 ? "cpu" : manifest->runtime.device;
+}
+
+int uda_setup_spread_ranks(struct uda_manifest *manifest, struct uda_arena *arena,
+                           const struct uda_dist *dist, struct uda_err *err)
+{
+    const struct uda_backend *backend = NULL;
+    char text[256];
+    int number = 0;
+    if (dist->ranks == 1 || strcmp(manifest->runtime.device, "cuda") != 0) {
+        return 0;
+    }
+    UDA_TRY(uda_dist_local(dist, &number, err));
+    UDA_TRY(uda_device_cuda(&backend, err));
+    int devices = backend->count(text, sizeof text);
+    number = devices > 0 ? number % devices : 0;
+    if (number > 0) {
+        manifest->runtime.device = uda_arena_printf(arena, "cuda:%d", number);
+    }
+    return manifest->runtime.device != NULL ? 0 : uda_fail(err, UDA_NOMEM, "run: out of memory");
+}
+
+enum uda_type uda_setup_type(const struct uda_manifest_recipe *recipe)
+{
+    return recipe->precision == UDA_PRECISION_BF16 ? UDA_BF16 : UDA_F32;
+}
+
+/* May a run of the stage `only` (NULL: all) come to this stage? `only` names it or one of its categories. */
+static bool may_run(const struct uda_manifest_stage *stage, const char *only)
+{
+    size_t length = strlen(stage->name);
+    return only == NULL || (strncmp(only, stage->name, length) == 0 &&
+                            (only[length] == '\0' || only[length] == '.'));
+}
+
+/* The CPU computes in fp32. */
+static int check_cpu(const struct uda_manifest *manifest, const char *only, struct uda_err *err)
+{
+    for (int64_t i = 0; i < manifest->stage_count; i++) {
+        const struct uda_manifest_stage *stage = &manifest->stage[i];
+        if (stage->kind != UDA_STAGE_FUSE && uda_setup_type(&stage->recipe) == UDA_BF16 &&
+            may_run(stage, only)) {
+            return uda_fail(err, UDA_UNSUPPORTED,
+                            "stage '%s': precision is bf16, which needs a GPU, and runtime.device is '%s', "
+                            "the CPU: choose cuda, or precision: fp32", stage->name,
+                            manifest->runtime.device);
+        }
+    }
+    return 0;
+}
+
+int uda_setup_check_device(const struct uda_manifest *manifest, const char *only, struct uda_err *err)
+{
+    const char *name = uda_setup_device(manifest);
+    if (strcmp(name, "cpu") == 0) {
+        return check_cpu(manifest, only, err);
+    }
+    struct uda_device device;
+    UDA_TRY(uda_device_init(&device, name, 1, err));
+    char text[320] = "";
+    int rc = uda_device_complete(&device, err);
+    if (rc == 0) {
+        uda_log(UDA_LOG_INFO, "models run on '%s': %s", name,
+                uda_device_made_with(text, sizeof text, &device));
+    }
+    uda_device_finish(&device);
+    return rc;
+}
+
 int uda_setup_model(struct uda_model_config *config, const struct uda_manifest_model *model,
                     int64_t classes, struct uda_err *err)
 {
     *config = (struct uda_model_config){
-        .embed_dim = model->embed_dim, .window = model->window, .drop_path = (float)model->drop_path,
+        .resnet = uda_backbone_is_resnet(model->backbone), .embed_dim = model->embed_dim,
+        .window = model->window, .drop_path = (float)model->drop_path,
         .hidden = model->hidden_dim, .mask_dim = model->mask_dim,
         .encoder_layers = model->encoder_layers, .encoder_ffn = model->encoder_ffn,
         .heads_n = model->attention_heads, .points = model->sampling_points,
@@ -172,9 +246,16 @@ int uda_setup_pseudo_labelled(struct uda_dataset **dataset, const struct uda_sta
 int uda_setup_predictor(struct uda_predictor **predictor, const struct uda_stage_context *context,
                         double least_score, struct uda_err *err)
 {
+    int64_t from = context->stage->from;
+    return uda_setup_predictor_of(predictor, context, from >= 0 ? &context->plan->stage[from] : NULL,
+                                  least_score, err);
+}
+
+int uda_setup_predictor_of(struct uda_predictor **predictor, const struct uda_stage_context *context,
+                           const struct uda_plan_stage *from, double least_score, struct uda_err *err)
+{
     const struct uda_manifest_recipe *recipe = &context->stage->spec->recipe;
     const struct uda_manifest *manifest = context->manifest;
-    const struct uda_plan_stage *from = context->stage;
     struct uda_predictor_spec spec = {.weights = manifest->model.init, .producer = manifest->model.init,
                                       .short_side = recipe->test.short_side,
                                       .max_long_side = recipe->test.max_long_side,
@@ -182,9 +263,10 @@ int uda_setup_predictor(struct uda_predictor **predictor, const struct uda_stage
                                       .min_score = recipe->test.score_threshold > least_score
                                                        ? recipe->test.score_threshold
                                                        : least_score,
-                                      .threads = (int)manifest->runtime.threads};
-    if (context->stage->from >= 0) {
-        from = &context->plan->stage[context->stage->from];
+                                      .threads = (int)manifest->runtime.threads,
+                                      .device = uda_setup_device(manifest),
+                                      .type = uda_setup_type(recipe)};
+    if (from != NULL) {
         bool teacher = context->stage->spec->weights == UDA_OF_TEACHER;
         spec.producer = teacher ? uda_fs_join(context->arena, from->dir, "teacher.h5") : from->weights;
         spec.weights = spec.producer == NULL ? NULL : uda_stage_path(context, spec.producer);
@@ -196,7 +278,7 @@ int uda_setup_predictor(struct uda_predictor **predictor, const struct uda_stage
                         "stage '%s': no weights: name a stage in 'from', or a file in model.init",
                         context->stage->name);
     }
-    UDA_TRY(uda_setup_classes(&spec.map, manifest, from, err));
+    UDA_TRY(uda_setup_classes(&spec.map, manifest, from != NULL ? from : context->stage, err));
     UDA_TRY(uda_setup_model(&spec.model, &manifest->model, spec.map.count, err));
     return uda_predictor_create(predictor, &spec, err);
 }

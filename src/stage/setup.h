@@ -17,6 +17,23 @@
  * UDA_MANIFEST. */
 int uda_setup_classes(struct uda_class_map *map, const struct uda_manifest *manifest,
                       const struct uda_plan_stage *stage, struct uda_err *err) UDA_MUST_USE;
+/* Where models run: "cpu", "cuda" or "cuda:1", from runtime.device; `auto` is the CPU until the GPU has
+ * passed its checks. Borrowed. */
+const char *uda_setup_device(const struct uda_manifest *manifest);
+/*
+ * Collective. When several ranks on a machine say `cuda`, each takes the device of its number there, counted
+ * round when there are fewer: rank k of a machine gets cuda:k. A launcher that shows each rank a GPU of its
+ * own has done so already. Changes the manifest of all but the first of a machine. Errors: UDA_COMM,
+ * UDA_NOMEM, UDA_UNSUPPORTED (no module).
+ */
+int uda_setup_spread_ranks(struct uda_manifest *manifest, struct uda_arena *arena,
+                           const struct uda_dist *dist, struct uda_err *err) UDA_MUST_USE;
+/* How a stage's activations are stored: from `precision`. */
+enum uda_type uda_setup_type(const struct uda_manifest_recipe *recipe);
+/* Is that device there, with every kernel, and can it do the precision of the stages (of `only` alone unless
+ * NULL)? Errors: UDA_UNSUPPORTED. */
+int uda_setup_check_device(const struct uda_manifest *manifest, const char *only,
+                           struct uda_err *err) UDA_MUST_USE;
 /* Sizes of the model with so many classes. Errors: UDA_MANIFEST if they do not fit together. */
 int uda_setup_model(struct uda_model_config *config, const struct uda_manifest_model *model,
                     int64_t classes, struct uda_err *err) UDA_MUST_USE;
@@ -58,6 +75,12 @@ int uda_setup_pseudo_labelled(struct uda_dataset **dataset, const struct uda_sta
  */
 int uda_setup_predictor(struct uda_predictor **predictor, const struct uda_stage_context *context,
                         double least_score, struct uda_err *err) UDA_MUST_USE;
+
+/* The same with the model of the train or adapt stage `from`, one of several that the stage uses;
+ * NULL: model.init. */
+int uda_setup_predictor_of(struct uda_predictor **predictor, const struct uda_stage_context *context,
+                           const struct uda_plan_stage *from, double least_score,
+                           struct uda_err *err) UDA_MUST_USE;
 
 /* A uda_load_image_fn over a struct uda_dataset. */
 int uda_setup_load_image(void *args, int64_t i, struct uda_image *image, const char **name,

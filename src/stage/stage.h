@@ -8,6 +8,7 @@
 #ifndef UDA_STAGE_STAGE_H
 #define UDA_STAGE_STAGE_H
 
+#include "src/dist/dist.h"
 #include "src/plan/plan.h"
 #include "src/stage/state.h"
 
@@ -21,6 +22,7 @@ struct uda_run_options {
     bool allow_changed;
     double max_seconds; /* <= 0: no limit */
     int64_t stop_after_step; /* tests: behave as if a signal came after this step; 0 = off */
+    struct uda_dist dist; /* the ranks of this job; all zero: one */
 };
 
 struct uda_stage_context {
@@ -32,15 +34,24 @@ struct uda_stage_context {
     struct uda_arena *arena;       /* of the stage: freed when it ends */
     const char *dir;               /* RUN/stages/<stage> */
     const char *metrics_path;      /* dir/metrics.jsonl */
-    const char *timing_path;       /* RUN/timing.jsonl */
+    const char *timing_path;       /* dir/timing.jsonl */
 };
+
+/* The ranks that work on this stage. */
+struct uda_dist uda_stage_dist(const struct uda_stage_context *context);
+/* Rank 0 alone writes to the run folder. */
+bool uda_stage_leads(const struct uda_stage_context *context);
 
 /* RUN joined with a path of the plan. Memory: the stage's arena; NULL when out of memory. */
 char *uda_stage_path(const struct uda_stage_context *context, const char *relative);
 
+/* Runs a stage by its kind, on this rank. Errors: UDA_UNSUPPORTED, and as below. */
+int uda_stage_run(struct uda_stage_context *context, struct uda_err *err) UDA_MUST_USE;
+
 /* The stage kinds. Errors: UDA_STOPPED after a checkpoint, UDA_UNSUPPORTED, UDA_NONFINITE, and those
  * of everything a stage reads and writes. */
 int uda_stage_train(struct uda_stage_context *context, struct uda_err *err) UDA_MUST_USE;
+int uda_stage_adapt(struct uda_stage_context *context, struct uda_err *err) UDA_MUST_USE;
 int uda_stage_label(struct uda_stage_context *context, struct uda_err *err) UDA_MUST_USE;
 int uda_stage_fuse(struct uda_stage_context *context, struct uda_err *err) UDA_MUST_USE;
 int uda_stage_evaluate(struct uda_stage_context *context, struct uda_err *err) UDA_MUST_USE;

@@ -13,6 +13,9 @@
 static _Atomic int signal_seen;
 static double limit_seconds;
 static struct timespec started;
+/* Why somebody else wants a stop: written once, before the flag. */
+static char request_reason[128];
+static _Atomic int request_state; /* 0 none, 1 being written, 2 there */
 
 /*
  * A thread waits for the signals; no handler ever runs. A handler would run on the stack of whatever it
@@ -67,7 +70,21 @@ static bool time_is_over(void)
     return elapsed >= limit_seconds;
 }
 
-bool uda_stop_wanted(void) { return atomic_load(&signal_seen) != 0 || time_is_over(); }
+void uda_stop_request(const char *reason)
+{
+    int none = 0;
+    if (atomic_compare_exchange_strong(&request_state, &none, 1)) {
+        (void)snprintf(request_reason, sizeof request_reason, "%s", reason);
+        atomic_store(&request_state, 2);
+    }
+}
+
+bool uda_stop_wanted(void)
+{
+    return atomic_load(&signal_seen) != 0 || atomic_load(&request_state) == 2 || time_is_over();
+}
+
+void uda_stop_now(void) { _exit(75); }
 
 const char *uda_stop_reason(char *text, size_t bytes)
 {
@@ -82,7 +99,9 @@ const char *uda_stop_reason(char *text, size_t bytes)
             return text;
         }
     }
-    if (time_is_over()) {
+    if (atomic_load(&request_state) == 2) {
+        (void)snprintf(text, bytes, "%s", request_reason);
+    } else if (time_is_over()) {
         (void)snprintf(text, bytes, "the time limit of %.0f s is reached", limit_seconds);
     }
     return text;

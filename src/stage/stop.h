@@ -19,10 +19,15 @@
 /* Waits for the signals in a thread of its own and starts the clock. max_seconds <= 0: no limit. Call once,
  * before other threads start: they inherit the blocked signals. */
 void uda_stop_install(double max_seconds);
-/* True once a signal came or the time is over. */
+/* Stops as a signal would, without being one: the next signal still counts as the first. reason:
+ * "rank 3 received SIGTERM". Threads: any. */
+void uda_stop_request(const char *reason);
+/* True once a signal came, a stop was requested, or the time is over. */
 bool uda_stop_wanted(void);
 /* "received SIGTERM", "the time limit of 600 s is reached", or "". Static. */
 const char *uda_stop_reason(char *text, size_t bytes);
+/* Ends the process at once with exit code 75 and writes nothing more: its work is no longer its own. */
+void uda_stop_now(void);
 /* "90", "90s", "15m", "2h" -> seconds. Errors: UDA_MANIFEST. */
 int uda_stop_parse_time(double *seconds, const char *text, struct uda_err *err) UDA_MUST_USE;
 

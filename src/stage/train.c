@@ -9,6 +9,7 @@ struct train {
     struct uda_labels_file labels; /* with `labels: STAGE` */
     struct uda_dataset *dataset;
     struct uda_loader *loader;
+    const struct uda_batch *next; /* the coming step's, where it has been fetched already */
 };
 
 /* The images of the data set with the labels of a label or fuse stage. */
@@ -47,7 +48,8 @@ static int open_data(struct uda_session *session, struct uda_err *err)
     struct uda_augment_spec augment;
     UDA_TRY(uda_setup_augment(&augment, session->recipe, err));
     const struct uda_loader_spec spec = {
-        .batch = session->recipe->batch, .seed = c->manifest->seed, .stage = c->stage->rng_stage,
+        .batch = session->recipe->batch, .first_image = session->share.first_image,
+        .images = session->share.images, .seed = c->manifest->seed, .stage = c->stage->rng_stage,
         .first_step = session->state.step, .last_step = session->iterations,
         .order = UDA_LOADER_SHUFFLE, .augment = &augment, .map = &session->map,
         .workers = (int)c->manifest->runtime.workers,
@@ -55,12 +57,30 @@ static int open_data(struct uda_session *session, struct uda_err *err)
     return uda_loader_create(&t->loader, t->dataset, &spec, err);
 }
 
+/* The next batch on its way to the device, which is at work on this one. */
+static int fetch_next(struct uda_session *session, struct uda_err *err)
+{
+    struct train *t = session->self;
+    if (uda_loader_next(t->loader, &t->next, NULL) != 0 || t->next == NULL) {
+        t->next = NULL; /* a failure is reported again at its own step */
+        return 0;
+    }
+    return uda_trainer_ahead(session->trainer, t->next, err);
+}
+
 static int step(struct uda_session *session, struct uda_step_report *report, struct uda_err *err)
 {
     struct train *t = session->self;
-    struct uda_step_part part = {.weight = 1.0f};
-    UDA_TRY(uda_loader_next(t->loader, &part.batch, err));
-    return uda_trainer_step(session->trainer, &part, 1, session->state.step, report, err);
+    struct uda_step_part part = {.batch = t->next, .weight = 1.0f};
+    t->next = NULL;
+    if (part.batch == NULL) {
+        UDA_TRY(uda_loader_next(t->loader, &part.batch, err));
+    }
+    UDA_TRY(uda_trainer_begin(session->trainer, &part, 1, session->state.step, err));
+    if (!uda_device_is_host(uda_trainer_device(session->trainer))) {
+        UDA_TRY(fetch_next(session, err));
+    }
+    return uda_trainer_end(session->trainer, report, err);
 }
 
 int uda_stage_train(struct uda_stage_context *context, struct uda_err *err)

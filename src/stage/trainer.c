@@ -1,84 +1,88 @@
-#include "src/stage/trainer.h"
+#include "src/optim/ema.h"
+#include "src/stage/trainer_parts.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#define TREE_DEPTH 16
-#define WORKERS_MOST 64
-
-/* What one shard at a time needs; workers run side by side. */
-struct worker {
-    struct uda_device device;
-    struct uda_tape tape;
-    bool ready; /* device and tape are initialised */
-    /* Partial sums of gradients, one for each level of the tree that is open: sum[0..open-1]. */
-    float *sum[TREE_DEPTH];
-    int open;
-    struct uda_err err;
-};
-
-struct uda_trainer {
-    struct uda_trainer_spec spec;
-    struct uda_params params;
-    struct uda_mask2former model;
-    float *values, *adam_m, *adam_v;
-    struct uda_device device;  /* all threads: optimiser */
-    struct uda_team *shard_team; /* one thread for each worker */
-    struct worker worker[WORKERS_MOST];
-    int workers;
-    struct uda_losses *shard_losses; /* [UDA_STEP_PARTS, shards] */
-    struct uda_targets *targets;     /* [UDA_STEP_PARTS, batch] */
-    /* The step under way, for the workers. */
-    const struct uda_step_part *part;
-    int parts;
-    struct uda_normaliser norm[UDA_STEP_PARTS];
-    int64_t t;
-};
-
-/* Largest power of two <= n. */
-static int64_t power_below(int64_t n)
+/* How gradients come from rank to rank. */
+static int join_devices(struct uda_trainer *trainer, struct uda_err *err)
 {
-    int64_t p = 1;
-    while (2 * p <= n) {
-        p *= 2;
+    if (trainer->dist.ranks == 1) {
+        return 0;
     }
-    return p;
+    UDA_TRY(uda_device_sum_create(&trainer->device_sum, trainer->summed, &trainer->dist, &trainer->device,
+                                  UDA_DEVICE_SUM_BUCKET, err));
+    return trainer->device_sum != NULL ? 0 : uda_arrays_new(&trainer->staged, &trainer->params, err);
 }
 
-static float *new_array(const struct uda_trainer *trainer, struct uda_err *err)
+/* The device, and its side of the arrays. */
+static int open_device(struct uda_trainer *trainer, int threads, struct uda_err *err)
 {
-    float *array = uda_calloc((size_t)trainer->params.total * sizeof *array);
-    if (array == NULL) {
-        (void)uda_fail(err, UDA_NOMEM, "model: out of memory for %lld parameters",
-                       (long long)trainer->params.elements);
+    const char *name = trainer->spec.device != NULL ? trainer->spec.device : "cpu";
+    UDA_TRY(uda_device_init(&trainer->device, name, threads, err));
+    UDA_TRY(uda_device_complete(&trainer->device, err));
+    UDA_TRY(uda_arrays_place(&trainer->arrays, &trainer->device, trainer->spec.type, err));
+    if (uda_device_is_host(&trainer->device)) {
+        return 0;
     }
-    return array;
+    return join_devices(trainer, err);
 }
 
-static int create_workers(struct uda_trainer *trainer, int threads, struct uda_err *err)
+static void close_device(struct uda_trainer *trainer)
 {
-    int64_t shards = trainer->spec.shards;
-    int64_t workers = power_below(threads < shards ? threads : shards);
-    int levels = 1;
-    while ((int64_t)1 << (levels - 1) < shards / workers) {
-        levels++;
+    uda_device_sum_destroy(&trainer->device_sum);
+    uda_device_free(&trainer->device, trainer->ahead);
+    uda_found_finish(&trainer->found, &trainer->device);
+    uda_arrays_finish(&trainer->arrays, &trainer->device);
+    if (trainer->device.kernels != NULL) {
+        uda_device_finish(&trainer->device);
     }
-    trainer->workers = (int)(workers < WORKERS_MOST ? workers : WORKERS_MOST);
-    UDA_TRY(uda_team_create(&trainer->shard_team, trainer->workers, err));
-    for (int w = 0; w < trainer->workers; w++) {
-        struct worker *worker = &trainer->worker[w];
-        UDA_TRY(uda_device_init_cpu(&worker->device, threads / trainer->workers, NULL, err));
-        uda_tape_init(&worker->tape, &worker->device);
-        worker->ready = true;
-        for (int level = 0; level < levels; level++) {
-            worker->sum[level] = new_array(trainer, err);
-            if (worker->sum[level] == NULL) {
-                return UDA_NOMEM;
-            }
-        }
+    uda_free(trainer->staged);
+}
+
+int uda_trainer_upload(struct uda_trainer *trainer, struct uda_err *err)
+{
+    return uda_arrays_upload(&trainer->arrays, &trainer->device, err);
+}
+
+int uda_trainer_download(struct uda_trainer *trainer, struct uda_err *err)
+{
+    return uda_arrays_download(&trainer->arrays, &trainer->device, err);
+}
+
+int64_t uda_shard_image(int64_t batch, int64_t shards, int64_t shard) { return batch * shard / shards; }
+
+/* Contiguous shards for each rank, so that a rank's sum is a whole branch of the tree. */
+static int take_share(struct uda_trainer *trainer, struct uda_err *err)
+{
+    const struct uda_trainer_spec *spec = &trainer->spec;
+    trainer->dist = spec->dist != NULL ? *spec->dist : uda_dist_alone();
+    int64_t ranks = trainer->dist.ranks, each = spec->shards / ranks;
+    if (each < 1) {
+        return uda_fail(err, UDA_MANIFEST,
+                        "parallel.shards is %lld and %lld ranks were started: each rank works on whole "
+                        "shards, so start at most %lld", (long long)spec->shards, (long long)ranks,
+                        (long long)spec->shards);
     }
-    return 0;
+    struct uda_share *share = &trainer->share;
+    share->first_shard = each * trainer->dist.rank;
+    share->shards = each;
+    share->first_image = uda_shard_image(spec->batch, spec->shards, share->first_shard);
+    share->images =
+        uda_shard_image(spec->batch, spec->shards, share->first_shard + each) - share->first_image;
+    trainer->facts_each = UDA_STEP_PARTS * (2 + (spec->batch + ranks - 1) / ranks);
+    trainer->facts = uda_calloc((size_t)(ranks * trainer->facts_each) * sizeof *trainer->facts);
+    return trainer->facts != NULL ? 0 : uda_fail(err, UDA_NOMEM, "trainer: out of memory");
+}
+
+/* Room for what a step finds out. */
+static int open_found(struct uda_trainer *trainer, struct uda_err *err)
+{
+    const struct uda_trainer_spec *spec = &trainer->spec;
+    return uda_found_init(&trainer->found, &trainer->device, trainer->share.first_shard,
+                          trainer->share.shards, UDA_STEP_PARTS,
+                          (spec->batch + spec->shards - 1) / spec->shards, err);
 }
 
 static int build(struct uda_trainer *trainer, struct uda_err *err)
@@ -88,25 +92,24 @@ static int build(struct uda_trainer *trainer, struct uda_err *err)
     uda_mask2former_build(&trainer->model, &trainer->params, &spec->model);
     UDA_TRY(uda_params_status(&trainer->params, err));
     UDA_TRY(uda_criterion_check(&spec->criterion, err));
-    if (spec->shards < 1 || power_below(spec->shards) != spec->shards || spec->shards > spec->batch) {
+    if (spec->shards < 1 || uda_power_below(spec->shards) != spec->shards || spec->shards > spec->batch) {
         return uda_fail(err, UDA_MANIFEST,
                         "parallel.shards is %lld: a power of two, at most the batch (%lld)",
                         (long long)spec->shards, (long long)spec->batch);
     }
-    trainer->values = new_array(trainer, err);
-    trainer->adam_m = new_array(trainer, err);
-    trainer->adam_v = new_array(trainer, err);
+    UDA_TRY(take_share(trainer, err));
+    UDA_TRY(uda_arrays_init(&trainer->arrays, &trainer->params, spec->teacher, err));
     trainer->shard_losses =
         uda_calloc((size_t)(UDA_STEP_PARTS * spec->shards) * sizeof *trainer->shard_losses);
     trainer->targets = uda_calloc((size_t)(UDA_STEP_PARTS * spec->batch) * sizeof *trainer->targets);
-    if (trainer->values == NULL || trainer->adam_m == NULL || trainer->adam_v == NULL ||
-        trainer->shard_losses == NULL || trainer->targets == NULL) {
+    if (trainer->shard_losses == NULL || trainer->targets == NULL) {
         return uda_fail(err, UDA_NOMEM, "trainer: out of memory");
     }
-    uda_params_initialise(&trainer->params, trainer->values, spec->seed);
+    uda_params_initialise(&trainer->params, trainer->arrays.host.values, spec->seed);
     int threads = spec->threads > 0 ? spec->threads : uda_cores();
-    UDA_TRY(uda_device_init_cpu(&trainer->device, threads, NULL, err));
-    return create_workers(trainer, threads, err);
+    UDA_TRY(open_device(trainer, threads, err));
+    UDA_TRY(open_found(trainer, err));
+    return uda_trainer_create_workers(trainer, threads, err);
 }
 
 int uda_trainer_create(struct uda_trainer **out, const struct uda_trainer_spec *spec,
@@ -132,148 +135,15 @@ void uda_trainer_destroy(struct uda_trainer **out)
     if (trainer == NULL) {
         return;
     }
-    uda_team_destroy(&trainer->shard_team);
-    for (int w = 0; w < WORKERS_MOST; w++) {
-        struct worker *worker = &trainer->worker[w];
-        if (worker->ready) {
-            uda_tape_finish(&worker->tape);
-            uda_device_finish(&worker->device);
-        }
-        for (int level = 0; level < TREE_DEPTH; level++) {
-            uda_free(worker->sum[level]);
-        }
-    }
-    uda_device_finish(&trainer->device);
+    uda_trainer_destroy_workers(trainer);
+    close_device(trainer);
     uda_params_finish(&trainer->params);
-    uda_free(trainer->values);
-    uda_free(trainer->adam_m);
-    uda_free(trainer->adam_v);
     uda_free(trainer->shard_losses);
     uda_free(trainer->targets);
+    uda_free(trainer->facts);
+    uda_arena_finish(&trainer->padding);
     uda_free(trainer);
     *out = NULL;
-}
-
-/* ---- sums ---- */
-
-struct add_job {
-    float *y;
-    const float *x;
-    int64_t count;
-};
-
-#define ADD_CHUNK 16384
-
-static void add_chunk(void *args, int64_t i)
-{
-    const struct add_job *job = args;
-    int64_t last = (i + 1) * ADD_CHUNK < job->count ? (i + 1) * ADD_CHUNK : job->count;
-    for (int64_t k = i * ADD_CHUNK; k < last; k++) {
-        job->y[k] += job->x[k];
-    }
-}
-
-static void add_into(struct uda_team *team, float *y, const float *x, int64_t count)
-{
-    struct add_job job = {.y = y, .x = x, .count = count};
-    uda_team_run(team, (count + ADD_CHUNK - 1) / ADD_CHUNK, add_chunk, &job);
-}
-
-/* After shard number `done` (from 1) of this worker: as long as two neighbours are complete, add
- * the right one to the left one. A binary counter: the sums are those of a balanced tree. */
-static void close_pairs(struct uda_trainer *trainer, struct worker *worker, int64_t done)
-{
-    for (int64_t n = done; n % 2 == 0; n /= 2) {
-        add_into(worker->device.stream.team, worker->sum[worker->open - 2],
-                 worker->sum[worker->open - 1], trainer->params.total);
-        worker->open--;
-    }
-}
-
-/* ---- one shard ---- */
-
-/* Adds the gradients of one part's share of a shard. */
-static void run_part(struct uda_trainer *trainer, struct worker *worker, int64_t shard, int p)
-{
-    const struct uda_batch *batch = trainer->part[p].batch;
-    const struct uda_trainer_spec *spec = &trainer->spec;
-    int64_t first = batch->images * shard / spec->shards;
-    int64_t images = batch->images * (shard + 1) / spec->shards - first;
-    struct uda_criterion_config criterion = spec->criterion;
-    criterion.class_weight *= trainer->part[p].weight;
-    criterion.mask_weight *= trainer->part[p].weight;
-    criterion.dice_weight *= trainer->part[p].weight;
-    struct uda_tape *tape = &worker->tape;
-    const struct uda_draws draws = {.seed = spec->seed, .stage = spec->stage,
-                                    .step = (uint32_t)trainer->t,
-                                    .first_image = p * spec->batch + first};
-    int64_t dim[] = {images, batch->height, batch->width, 3};
-    struct uda_predictions predictions;
-    uda_tape_begin(tape, true);
-    struct uda_tensor *image = uda_tape_constant(
-        tape, batch->pixels + first * batch->height * batch->width * 3, 4, dim);
-    uda_mask2former_forward(tape, &trainer->model, image, &draws, &predictions);
-    uda_criterion(tape, &criterion, &predictions, trainer->targets + p * spec->batch + first,
-                  &trainer->norm[p], &draws, &trainer->shard_losses[p * spec->shards + shard]);
-    uda_tape_backward(tape);
-    if (uda_tape_status(tape, &worker->err) != 0) {
-        return; /* kept in worker->err */
-    }
-}
-
-static void run_shard(struct uda_trainer *trainer, struct worker *worker, int64_t shard)
-{
-    float *grads = worker->sum[worker->open++];
-    memset(grads, 0, (size_t)trainer->params.total * sizeof *grads);
-    worker->tape.param_values = trainer->values;
-    worker->tape.param_grads = grads;
-    for (int p = 0; p < trainer->parts && worker->err.code == UDA_OK; p++) {
-        run_part(trainer, worker, shard, p);
-    }
-}
-
-static void run_worker(void *args, int64_t w)
-{
-    struct uda_trainer *trainer = args;
-    struct worker *worker = &trainer->worker[w];
-    int64_t each = trainer->spec.shards / trainer->workers;
-    worker->open = 0;
-    for (int64_t i = 0; i < each && worker->err.code == UDA_OK; i++) {
-        run_shard(trainer, worker, w * each + i);
-        close_pairs(trainer, worker, i + 1);
-    }
-}
-
-/* Sums over workers in the upper levels of the tree; the result is in worker 0's sum[0]. */
-static void join_workers(struct uda_trainer *trainer)
-{
-    for (int step = 1; step < trainer->workers; step *= 2) {
-        for (int w = 0; w < trainer->workers; w += 2 * step) {
-            add_into(trainer->device.stream.team, trainer->worker[w].sum[0],
-                     trainer->worker[w + step].sum[0], trainer->params.total);
-        }
-    }
-}
-
-static int prepare_part(struct uda_trainer *trainer, int p, struct uda_err *err)
-{
-    const struct uda_batch *batch = trainer->part[p].batch;
-    struct uda_targets *targets = trainer->targets + p * trainer->spec.batch;
-    if (batch->images != trainer->spec.batch) {
-        return uda_fail(err, UDA_SHAPE, "step %lld: a batch of %lld images, expected %lld",
-                        (long long)trainer->t, (long long)batch->images,
-                        (long long)trainer->spec.batch);
-    }
-    for (int64_t i = 0; i < batch->images; i++) {
-        targets[i] = (struct uda_targets){.count = batch->target[i].count,
-                                          .height = batch->height, .width = batch->width,
-                                          .cls = batch->target[i].cls,
-                                          .mask = batch->target[i].masks};
-    }
-    trainer->norm[p] = (struct uda_normaliser){0};
-    uda_normaliser_add(&trainer->norm[p], &trainer->spec.criterion, trainer->spec.model.queries,
-                       targets, batch->images);
-    return 0;
 }
 
 static int prepare(struct uda_trainer *trainer, const struct uda_step_part *part, int parts,
@@ -285,13 +155,27 @@ static int prepare(struct uda_trainer *trainer, const struct uda_step_part *part
     }
     trainer->part = part;
     trainer->parts = parts;
+    trainer->sent = trainer->ahead_of;
+    trainer->ahead_of = NULL;
     trainer->t = t;
     memset(trainer->shard_losses, 0,
            (size_t)(UDA_STEP_PARTS * trainer->spec.shards) * sizeof *trainer->shard_losses);
-    for (int p = 0; p < parts; p++) {
-        UDA_TRY(prepare_part(trainer, p, err));
-    }
-    return 0;
+    return uda_trainer_exchange(trainer, err);
+}
+
+struct uda_criterion_config uda_trainer_part_criterion(const struct uda_trainer *trainer, int p)
+{
+    struct uda_criterion_config criterion = trainer->spec.criterion;
+    criterion.class_weight *= trainer->part[p].weight;
+    criterion.mask_weight *= trainer->part[p].weight;
+    criterion.dice_weight *= trainer->part[p].weight;
+    return criterion;
+}
+
+/* Of one rank's shards. */
+static size_t losses_bytes(const struct uda_trainer *trainer)
+{
+    return (size_t)(trainer->share.shards * UDA_STEP_PARTS) * sizeof *trainer->shard_losses;
 }
 
 /* The parts' weighted losses, summed over shards. The totals carry their weights already. */
@@ -300,7 +184,7 @@ static void add_losses(const struct uda_trainer *trainer, struct uda_losses *sum
     for (int p = 0; p < trainer->parts; p++) {
         double weight = (double)trainer->part[p].weight;
         for (int64_t shard = 0; shard < trainer->spec.shards; shard++) {
-            struct uda_losses losses = trainer->shard_losses[p * trainer->spec.shards + shard];
+            struct uda_losses losses = trainer->shard_losses[shard * UDA_STEP_PARTS + p];
             for (int i = 0; i < losses.predictions; i++) {
                 losses.ce[i] *= weight;
                 losses.mask[i] *= weight;
@@ -320,56 +204,150 @@ static int fail_at_step(int64_t t, struct uda_err *err)
     return (int)err->code;
 }
 
+/* Queues what follows the gradients of this rank's shards. A loss or cost that is no number makes this
+ * rank's gradient none, hence the norm on every rank, and then the update changes nothing: no host has to
+ * look before it. */
+static int queue_update(struct uda_trainer *trainer, double lr, struct uda_err *err)
+{
+    const struct uda_trainer_spec *spec = &trainer->spec;
+    const struct uda_array_set *live = &trainer->arrays.live;
+    float *grads = uda_trainer_grads(trainer);
+    UDA_TRY(uda_found_spoil(&trainer->found, &trainer->device, grads, err));
+    UDA_TRY(uda_trainer_sum(trainer, err));
+    UDA_TRY(uda_grad_squares(trainer->found.squares, &trainer->device, &trainer->params, grads, err));
+    UDA_TRY(uda_adamw_step(&trainer->device, &trainer->params, &spec->adamw, lr, trainer->t + 1, spec->clip,
+                           trainer->found.squares, live->values, grads, live->adam_m, live->adam_v, err));
+    return uda_arrays_refresh(&trainer->arrays, &trainer->device, err);
+}
+
+/* The losses of this rank's shards from what has come to the host; the first wrong cost is an error. */
+static int read_found(struct uda_trainer *trainer, struct uda_err *err)
+{
+    const struct uda_trainer_spec *spec = &trainer->spec;
+    int rc = 0;
+    for (int64_t i = 0; i < trainer->share.shards * trainer->parts; i++) {
+        int64_t shard = trainer->share.first_shard + i / trainer->parts;
+        int p = (int)(i % trainer->parts);
+        int64_t first = uda_shard_image(spec->batch, spec->shards, shard);
+        struct uda_losses *losses = &trainer->shard_losses[shard * UDA_STEP_PARTS + p];
+        const struct uda_findings found = uda_found_here(&trainer->found, shard, p);
+        const struct uda_criterion_config criterion = uda_trainer_part_criterion(trainer, p);
+        *losses = uda_findings_losses(&found, &criterion, losses->predictions);
+        if (rc == 0) {
+            rc = uda_findings_check(&found, losses->predictions, trainer->targets + p * spec->batch + first,
+                                    uda_shard_image(spec->batch, spec->shards, shard + 1) - first, err);
+        }
+    }
+    return rc;
+}
+
+/* Waits for the step, and says what it did; every rank comes to the same end. */
+static int report_step(struct uda_trainer *trainer, struct uda_step_report *report, struct uda_err *err)
+{
+    struct uda_err found = {0};
+    UDA_TRY(uda_found_fetch(&trainer->found, &trainer->device, err));
+    int rc = read_found(trainer, &found);
+    UDA_TRY(uda_dist_gather(&trainer->dist, trainer->shard_losses, losses_bytes(trainer), err));
+    if (rc != 0) {
+        *err = found;
+        return rc;
+    }
+    add_losses(trainer, &report->losses);
+    if (!isfinite(report->losses.total)) {
+        return uda_fail(err, UDA_NONFINITE,
+                        "the loss is not a number: lower optimizer.lr, or look at the data of this step");
+    }
+    if (!isfinite(*trainer->found.squares_here)) {
+        return uda_fail(err, UDA_NONFINITE,
+                        "the gradient is not finite: training has diverged: lower optimizer.lr");
+    }
+    report->grad_norm = sqrt(*trainer->found.squares_here);
+    return 0;
+}
+
+int uda_trainer_begin(struct uda_trainer *trainer, const struct uda_step_part *part, int parts, int64_t t,
+                      struct uda_err *err)
+{
+    UDA_TRY(prepare(trainer, part, parts, t, err));
+    UDA_TRY(uda_found_clear(&trainer->found, &trainer->device, err));
+    if (uda_trainer_run_shards(trainer, err) != 0) {
+        return fail_at_step(t, err);
+    }
+    return queue_update(trainer, uda_trainer_lr(trainer, t), err);
+}
+
+int uda_trainer_ahead(struct uda_trainer *trainer, const struct uda_batch *batch, struct uda_err *err)
+{
+    int64_t count = batch->images * batch->height * batch->width * 3;
+    if (uda_device_is_host(&trainer->device)) {
+        return 0;
+    }
+    if (count > trainer->ahead_room) {
+        void *data = NULL;
+        UDA_TRY(uda_device_alloc(&data, &trainer->device, (size_t)count * sizeof *trainer->ahead, err));
+        uda_device_free(&trainer->device, trainer->ahead);
+        trainer->ahead = data;
+        trainer->ahead_room = count;
+    }
+    UDA_TRY(uda_device_send_copy(&trainer->device, trainer->ahead, batch->pixels,
+                                 (size_t)count * sizeof *trainer->ahead, err));
+    trainer->ahead_of = batch->pixels;
+    return 0;
+}
+
+int uda_trainer_end(struct uda_trainer *trainer, struct uda_step_report *report, struct uda_err *err)
+{
+    *report = (struct uda_step_report){.lr = uda_trainer_lr(trainer, trainer->t)};
+    return report_step(trainer, report, err) == 0 ? 0 : fail_at_step(trainer->t, err);
+}
+
 int uda_trainer_step(struct uda_trainer *trainer, const struct uda_step_part *part, int parts,
                      int64_t t, struct uda_step_report *report, struct uda_err *err)
 {
-    const struct uda_trainer_spec *spec = &trainer->spec;
-    UDA_TRY(prepare(trainer, part, parts, t, err));
-    uda_team_run(trainer->shard_team, trainer->workers, run_worker, trainer);
-    for (int w = 0; w < trainer->workers; w++) {
-        if (trainer->worker[w].err.code != UDA_OK) {
-            *err = trainer->worker[w].err;
-            uda_err_clear(&trainer->worker[w].err);
-            return fail_at_step(t, err);
-        }
-    }
-    join_workers(trainer);
-    *report = (struct uda_step_report){.lr = uda_schedule_lr(&spec->schedule, t)};
-    add_losses(trainer, &report->losses);
-    float *grads = trainer->worker[0].sum[0];
-    if (!isfinite(report->losses.total)) {
-        return uda_fail(err, UDA_NONFINITE,
-                        "step %lld: the loss is not a number: lower optimizer.lr, or look at the "
-                        "data of this step", (long long)t);
-    }
-    if (uda_grad_norm(&report->grad_norm, &trainer->device, &trainer->params, grads, err) != 0) {
-        return fail_at_step(t, err);
-    }
-    return uda_adamw_step(&trainer->device, &trainer->params, &spec->adamw, report->lr, t + 1,
-                          uda_clip_factor(report->grad_norm, spec->clip), trainer->values, grads,
-                          trainer->adam_m, trainer->adam_v, err);
+    UDA_TRY(uda_trainer_begin(trainer, part, parts, t, err));
+    return uda_trainer_end(trainer, report, err);
 }
+
+struct uda_share uda_trainer_share(const struct uda_trainer *trainer) { return trainer->share; }
 
 const struct uda_params *uda_trainer_params(const struct uda_trainer *trainer)
 {
     return &trainer->params;
 }
 
-float *uda_trainer_values(struct uda_trainer *trainer) { return trainer->values; }
-float *uda_trainer_adam_m(struct uda_trainer *trainer) { return trainer->adam_m; }
-float *uda_trainer_adam_v(struct uda_trainer *trainer) { return trainer->adam_v; }
+float *uda_trainer_values(struct uda_trainer *trainer) { return trainer->arrays.host.values; }
+float *uda_trainer_adam_m(struct uda_trainer *trainer) { return trainer->arrays.host.adam_m; }
+float *uda_trainer_adam_v(struct uda_trainer *trainer) { return trainer->arrays.host.adam_v; }
+float *uda_trainer_teacher(struct uda_trainer *trainer) { return trainer->arrays.host.teacher; }
+float *uda_trainer_teacher_there(struct uda_trainer *trainer) { return trainer->arrays.live.teacher; }
+void *uda_trainer_teacher_low(struct uda_trainer *trainer) { return trainer->arrays.teacher_low; }
+
+int uda_trainer_average(struct uda_trainer *trainer, double alpha, struct uda_err *err)
+{
+    const struct uda_array_set *live = &trainer->arrays.live;
+    UDA_TRY(uda_ema_update(&trainer->device, &trainer->params, live->teacher, live->values, alpha, err));
+    return uda_arrays_refresh_teacher(&trainer->arrays, &trainer->device, err);
+}
+
+struct uda_device *uda_trainer_device(struct uda_trainer *trainer) { return &trainer->device; }
+
+double uda_trainer_lr(const struct uda_trainer *trainer, int64_t t)
+{
+    return uda_schedule_lr(&trainer->spec.schedule, t);
+}
 
 void uda_trainer_made_with(const struct uda_trainer *trainer, char *text, size_t bytes)
 {
-    (void)snprintf(text, bytes, "kernels '%s', matrix products '%s'", trainer->device.kernels->name,
-                   trainer->device.kernels->libraries());
+    (void)uda_device_made_with(text, bytes, &trainer->device);
 }
+
+const char *uda_trainer_summed(const struct uda_trainer *trainer) { return trainer->summed; }
 
 size_t uda_trainer_peak_bytes(const struct uda_trainer *trainer)
 {
     size_t peak = 0;
     for (int w = 0; w < trainer->workers; w++) {
-        peak += trainer->worker[w].device.pool.peak_bytes;
+        peak += uda_device_peak_bytes(trainer->worker[w].device);
     }
     return peak;
 }

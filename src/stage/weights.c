@@ -1,5 +1,6 @@
 #include "src/stage/weights.h"
 
+#include "io/json.h"
 #include "src/base/classes.h"
 #include "src/base/log.h"
 
@@ -53,24 +54,54 @@ static const struct size_field size_fields[] = {
     FIELD(classes)};
 #undef FIELD
 
-static int put_about(struct uda_store_writer *writer, const struct uda_weights_about *about,
-                     struct uda_err *err)
+/* "person,rider" */
+static const char *class_list(char text[256], const struct uda_class_map *map)
 {
-    char classes[256] = "";
-    for (int i = 0; i < about->map.count; i++) {
-        size_t n = strlen(classes);
-        (void)snprintf(classes + n, sizeof classes - n, "%s%s", i == 0 ? "" : ",",
-                       uda_classes[about->map.cls[i]].name);
+    text[0] = '\0';
+    for (int i = 0; i < map->count; i++) {
+        size_t n = strlen(text);
+        (void)snprintf(text + n, 256 - n, "%s%s", i == 0 ? "" : ",", uda_classes[map->cls[i]].name);
     }
+    return text;
+}
+
+static int64_t size_of(const struct uda_model_config *model, int64_t i)
+{
+    int64_t value;
+    memcpy(&value, (const char *)model + size_fields[i].offset, sizeof value);
+    return value;
+}
+
+int uda_weights_put_about(struct uda_store_writer *writer, const struct uda_weights_about *about,
+                          struct uda_err *err)
+{
+    char classes[256];
     UDA_TRY(uda_store_put_attr_text(writer, "", "format", "uda4inst weights 1", err));
-    UDA_TRY(uda_store_put_attr_text(writer, "", "classes", classes, err));
+    UDA_TRY(uda_store_put_attr_text(writer, "", "classes", class_list(classes, &about->map), err));
     UDA_TRY(uda_store_put_attr_text(writer, "", "fingerprint", about->fingerprint, err));
     for (int64_t i = 0; i < UDA_LEN(size_fields); i++) {
-        int64_t value;
-        memcpy(&value, (const char *)&about->model + size_fields[i].offset, sizeof value);
-        UDA_TRY(uda_store_put_attr_i64(writer, "model", size_fields[i].name, value, err));
+        UDA_TRY(uda_store_put_attr_i64(writer, "model", size_fields[i].name, size_of(&about->model, i),
+                                       err));
+    }
+    if (about->model.resnet) { /* a Swin says nothing: files from before there were others do not either */
+        UDA_TRY(uda_store_put_attr_i64(writer, "model", "resnet", 1, err));
     }
     return uda_store_put_attr_f64(writer, "model", "drop_path", (double)about->model.drop_path, err);
+}
+
+void uda_weights_about_json(struct uda_str *out, const struct uda_weights_about *about)
+{
+    char classes[256];
+    uda_str_add(out, "{\"classes\": ");
+    uda_str_json(out, class_list(classes, &about->map));
+    uda_str_add(out, ", \"fingerprint\": ");
+    uda_str_json(out, about->fingerprint);
+    uda_str_add(out, ", \"model\": {");
+    for (int64_t i = 0; i < UDA_LEN(size_fields); i++) {
+        uda_str_add(out, "\"%s\": %lld, ", size_fields[i].name, (long long)size_of(&about->model, i));
+    }
+    uda_str_add(out, "%s\"drop_path\": %.17g}}", about->model.resnet ? "\"resnet\": 1, " : "",
+                (double)about->model.drop_path);
 }
 
 int uda_weights_save(const char *path, const struct uda_params *params, const float *values,
@@ -78,7 +109,7 @@ int uda_weights_save(const char *path, const struct uda_params *params, const fl
 {
     struct uda_store_writer *writer = NULL;
     UDA_TRY(uda_store_begin(&writer, (size_t)params->total * sizeof *values + (1 << 20), err));
-    int rc = put_about(writer, about, err);
+    int rc = uda_weights_put_about(writer, about, err);
     if (rc == 0) {
         rc = uda_weights_put(writer, "params", params, values, err);
     }
@@ -109,26 +140,85 @@ static int parse_classes(struct uda_class_map *map, char *text, const char *path
     return uda_class_map_of(map, cls, count, err);
 }
 
-static int get_about(struct uda_model_config *config, struct uda_class_map *map,
-                     const struct uda_store *store, struct uda_arena *arena, struct uda_err *err)
+/* Do sizes and classes fit together? */
+static int check_about(const struct uda_weights_about *about, const char *path, struct uda_err *err)
 {
-    char *classes = NULL;
+    UDA_TRY(uda_model_config_check(&about->model, err));
+    if (about->model.classes != about->map.count) {
+        return uda_fail(err, UDA_FORMAT, "'%s': a head of %lld classes and %d names", path,
+                        (long long)about->model.classes, about->map.count);
+    }
+    return 0;
+}
+
+int uda_weights_get_about(struct uda_weights_about *about, const struct uda_store *store,
+                          struct uda_arena *arena, struct uda_err *err)
+{
+    struct uda_weights_about read = {.fingerprint = ""};
+    char *text = NULL;
     double drop_path = 0.0;
-    UDA_TRY(uda_store_get_attr_text(&classes, store, "", "classes", arena, err));
-    UDA_TRY(parse_classes(map, classes, uda_store_path(store), err));
+    UDA_TRY(uda_store_get_attr_text(&text, store, "", "classes", arena, err));
+    UDA_TRY(parse_classes(&read.map, text, uda_store_path(store), err));
     for (int64_t i = 0; i < UDA_LEN(size_fields); i++) {
         int64_t value = 0;
         UDA_TRY(uda_store_get_attr_i64(&value, store, "model", size_fields[i].name, err));
-        memcpy((char *)config + size_fields[i].offset, &value, sizeof value);
+        memcpy((char *)&read.model + size_fields[i].offset, &value, sizeof value);
+    }
+    if (uda_store_has_attr(store, "model", "resnet")) {
+        int64_t resnet = 0;
+        UDA_TRY(uda_store_get_attr_i64(&resnet, store, "model", "resnet", err));
+        read.model.resnet = resnet != 0;
     }
     UDA_TRY(uda_store_get_attr_f64(&drop_path, store, "model", "drop_path", err));
-    config->drop_path = (float)drop_path;
-    UDA_TRY(uda_model_config_check(config, err));
-    if (config->classes != map->count) {
-        return uda_fail(err, UDA_FORMAT, "'%s': a head of %lld classes and %d names",
-                        uda_store_path(store), (long long)config->classes, map->count);
+    read.model.drop_path = (float)drop_path;
+    if (uda_store_has_attr(store, "", "fingerprint")) {
+        UDA_TRY(uda_store_get_attr_text(&text, store, "", "fingerprint", arena, err));
+        read.fingerprint = text;
     }
+    UDA_TRY(check_about(&read, uda_store_path(store), err));
+    *about = read;
     return 0;
+}
+
+static int parse_about(struct uda_weights_about *about, const struct uda_json *root, const char *path,
+                       struct uda_arena *arena, struct uda_err *err)
+{
+    struct uda_weights_about read = {.fingerprint = ""};
+    const struct uda_json *model = uda_json_get(root, "model");
+    const char *classes = uda_json_text(uda_json_get(root, "classes"));
+    const char *fingerprint = uda_json_text(uda_json_get(root, "fingerprint"));
+    if (classes == NULL || classes[0] == '\0') {
+        return uda_fail(err, UDA_FORMAT, "'%s': its metadata does not say the model's classes", path);
+    }
+    char *list = uda_arena_strdup(arena, classes);
+    read.fingerprint = uda_arena_strdup(arena, fingerprint == NULL ? "" : fingerprint);
+    if (list == NULL || read.fingerprint == NULL) {
+        return uda_fail(err, UDA_NOMEM, "'%s': out of memory", path);
+    }
+    UDA_TRY(parse_classes(&read.map, list, path, err));
+    for (int64_t i = 0; i < UDA_LEN(size_fields); i++) {
+        int64_t value = uda_json_integer(uda_json_get(model, size_fields[i].name), INT64_MIN);
+        if (value == INT64_MIN) {
+            return uda_fail(err, UDA_FORMAT, "'%s': its metadata does not say the model's %s", path,
+                            size_fields[i].name);
+        }
+        memcpy((char *)&read.model + size_fields[i].offset, &value, sizeof value);
+    }
+    read.model.resnet = uda_json_integer(uda_json_get(model, "resnet"), 0) != 0;
+    read.model.drop_path = (float)uda_json_number(uda_json_get(model, "drop_path"));
+    UDA_TRY(check_about(&read, path, err));
+    *about = read;
+    return 0;
+}
+
+int uda_weights_about_parse(struct uda_weights_about *about, const char *text, const char *path,
+                            struct uda_arena *arena, struct uda_err *err)
+{
+    struct uda_json *root = NULL;
+    UDA_TRY(uda_json_parse(&root, text, strlen(text), path, err));
+    int rc = parse_about(about, root, path, arena, err);
+    uda_json_destroy(&root);
+    return rc;
 }
 
 int uda_weights_describe(struct uda_model_config *config, struct uda_class_map *map,
@@ -137,12 +227,11 @@ int uda_weights_describe(struct uda_model_config *config, struct uda_class_map *
     struct uda_store *store = NULL;
     struct uda_arena arena = {0};
     UDA_TRY(uda_store_open(&store, path, err));
-    struct uda_model_config read = {0};
-    struct uda_class_map classes;
-    int rc = get_about(&read, &classes, store, &arena, err);
+    struct uda_weights_about about;
+    int rc = uda_weights_get_about(&about, store, &arena, err);
     if (rc == 0) {
-        *config = read;
-        *map = classes;
+        *config = about.model;
+        *map = about.map;
     }
     uda_store_close(&store);
     uda_arena_finish(&arena);

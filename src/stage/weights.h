@@ -5,6 +5,7 @@
 #define UDA_STAGE_WEIGHTS_H
 
 #include "io/store.h"
+#include "src/base/str.h"
 #include "src/data/augment.h"
 #include "src/model/config.h"
 #include "src/nn/param.h"
@@ -26,6 +27,20 @@ struct uda_weights_about {
     int argc;
     char *const *argv;
 };
+
+/* What a store says about itself, without version and argv; fingerprint "" if it has none. Memory:
+ * arena. Errors: UDA_FORMAT if it does not say. */
+int uda_weights_get_about(struct uda_weights_about *about, const struct uda_store *store,
+                          struct uda_arena *arena, struct uda_err *err) UDA_MUST_USE;
+/* Writes it as attributes. Errors: those of the writer. */
+int uda_weights_put_about(struct uda_store_writer *writer, const struct uda_weights_about *about,
+                          struct uda_err *err) UDA_MUST_USE;
+
+/* The same as a line of JSON, which files of other formats can carry, and back from there. path: of
+ * the file, for messages. Errors: UDA_NOMEM; UDA_FORMAT. */
+void uda_weights_about_json(struct uda_str *out, const struct uda_weights_about *about);
+int uda_weights_about_parse(struct uda_weights_about *about, const char *text, const char *path,
+                            struct uda_arena *arena, struct uda_err *err) UDA_MUST_USE;
 
 /* A result file: params/<name>, and the model's sizes and classes as attributes. Errors: UDA_IO,
  * UDA_NOMEM; the old file then stays. */

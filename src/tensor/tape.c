@@ -27,7 +27,7 @@ void uda_tape_finish(struct uda_tape *tape)
 void uda_tape_begin(struct uda_tape *tape, bool recording)
 {
     uda_arena_reset(&tape->arena, 0);
-    uda_pool_reset(&tape->device->pool);
+    uda_device_reset(tape->device);
     uda_err_clear(&tape->err);
     tape->last = NULL;
     tape->recording = recording;
@@ -48,7 +48,7 @@ int uda_tape_status(const struct uda_tape *tape, struct uda_err *err)
 }
 
 /* A tensor struct with its dimensions and no data; NULL on error. */
-static struct uda_tensor *new_header(struct uda_tape *tape, int ndim, const int64_t *dim)
+static struct uda_tensor *new_header(struct uda_tape *tape, enum uda_type type, int ndim, const int64_t *dim)
 {
     if (!uda_tape_ok(tape)) {
         return NULL;
@@ -58,6 +58,7 @@ static struct uda_tensor *new_header(struct uda_tape *tape, int ndim, const int6
         (void)uda_tape_fail(tape, UDA_NOMEM, "tape: out of memory");
         return NULL;
     }
+    x->type = type;
     x->ndim = ndim;
     x->count = 1;
     for (int i = 0; i < ndim; i++) {
@@ -72,13 +73,15 @@ static struct uda_tensor *new_header(struct uda_tape *tape, int ndim, const int6
     return x;
 }
 
-struct uda_tensor *uda_tape_new(struct uda_tape *tape, int ndim, const int64_t *dim)
+static size_t bytes_of(const struct uda_tensor *x) { return (size_t)x->count * uda_type_bytes(x->type); }
+
+struct uda_tensor *uda_tape_new(struct uda_tape *tape, enum uda_type type, int ndim, const int64_t *dim)
 {
-    struct uda_tensor *x = new_header(tape, ndim, dim);
+    struct uda_tensor *x = new_header(tape, type, ndim, dim);
     if (x == NULL) {
         return &tape->broken;
     }
-    x->data = uda_pool_get(&tape->device->pool, (size_t)x->count * sizeof *x->data);
+    x->data = uda_device_get(tape->device, bytes_of(x));
     if (x->data == NULL) {
         return uda_tape_fail(tape, UDA_NOMEM, "out of memory for a tensor of %lld values",
                              (long long)x->count);
@@ -89,13 +92,13 @@ struct uda_tensor *uda_tape_new(struct uda_tape *tape, int ndim, const int64_t *
 
 struct uda_tensor *uda_tape_new_like(struct uda_tape *tape, const struct uda_tensor *x)
 {
-    return uda_tape_new(tape, x->ndim, x->dim);
+    return uda_tape_new(tape, x->type, x->ndim, x->dim);
 }
 
 struct uda_tensor *uda_tape_constant(struct uda_tape *tape, const float *data, int ndim,
                                      const int64_t *dim)
 {
-    struct uda_tensor *x = new_header(tape, ndim, dim);
+    struct uda_tensor *x = new_header(tape, UDA_F32, ndim, dim);
     if (x == NULL) {
         return &tape->broken;
     }
@@ -107,10 +110,24 @@ struct uda_tensor *uda_tape_constant(struct uda_tape *tape, const float *data, i
     return x;
 }
 
+struct uda_tensor *uda_tape_input(struct uda_tape *tape, const float *host, int ndim,
+                                  const int64_t *dim)
+{
+    if (uda_device_is_host(tape->device)) {
+        return uda_tape_constant(tape, host, ndim, dim);
+    }
+    struct uda_tensor *x = uda_tape_new(tape, UDA_F32, ndim, dim);
+    if (!uda_tape_ok(tape) ||
+        uda_device_send_copy(tape->device, x->data, host, bytes_of(x), &tape->err) != 0) {
+        return &tape->broken;
+    }
+    return x;
+}
+
 struct uda_tensor *uda_tape_param(struct uda_tape *tape, int64_t offset, int ndim,
                                   const int64_t *dim)
 {
-    struct uda_tensor *x = new_header(tape, ndim, dim);
+    struct uda_tensor *x = new_header(tape, UDA_F32, ndim, dim);
     if (x == NULL) {
         return &tape->broken;
     }
@@ -127,7 +144,7 @@ struct uda_tensor *uda_tape_param(struct uda_tape *tape, int64_t offset, int ndi
 struct uda_tensor *uda_reshape(struct uda_tape *tape, struct uda_tensor *x, int ndim,
                                const int64_t *dim)
 {
-    struct uda_tensor *view = new_header(tape, ndim, dim);
+    struct uda_tensor *view = new_header(tape, x->type, ndim, dim);
     if (view == NULL) {
         return &tape->broken;
     }
@@ -141,6 +158,12 @@ struct uda_tensor *uda_reshape(struct uda_tape *tape, struct uda_tensor *x, int 
     view->needs_grad = x->needs_grad;
     view->base = x->base != NULL ? x->base : x;
     return view;
+}
+
+/* Elements of the flat arrays before a parameter. */
+static int64_t param_offset(const struct uda_tape *tape, const struct uda_tensor *param)
+{
+    return (const float *)param->data - tape->param_values;
 }
 
 struct uda_tensor *uda_param_rows(struct uda_tape *tape, struct uda_tensor *param, int64_t first,
@@ -157,17 +180,26 @@ struct uda_tensor *uda_param_rows(struct uda_tape *tape, struct uda_tensor *para
     int64_t dim[UDA_DIMS];
     memcpy(dim, param->dim, sizeof dim);
     dim[0] = rows;
-    int64_t offset = (param->data - tape->param_values) + first * (param->count / param->dim[0]);
+    int64_t offset = param_offset(tape, param) + first * (param->count / param->dim[0]);
     return uda_tape_param(tape, offset, param->ndim, dim);
+}
+
+const void *uda_tape_factor(const struct uda_tape *tape, const struct uda_tensor *param, enum uda_type type)
+{
+    if (type == param->type) {
+        return param->data;
+    }
+    bool has = param->is_param && type == UDA_BF16 && tape->param_low != NULL;
+    return has ? uda_value(tape->param_low, type, param_offset(tape, param)) : NULL;
 }
 
 static void give_back(struct uda_tape *tape, struct uda_tensor *x)
 {
     if (x->owns_data && x->data != NULL) {
-        uda_pool_put(&tape->device->pool, x->data);
+        uda_device_put(tape->device, x->data);
     }
     if (!x->is_param && x->base == NULL && x->grad != NULL) {
-        uda_pool_put(&tape->device->pool, x->grad);
+        uda_device_put(tape->device, x->grad);
     }
     x->data = NULL;
     x->grad = NULL;
@@ -250,7 +282,7 @@ void uda_tape_backward(struct uda_tape *tape)
     tape->last = NULL;
 }
 
-float *uda_grad_take(struct uda_tape *tape, struct uda_tensor *x, bool *accumulate)
+void *uda_grad_take(struct uda_tape *tape, struct uda_tensor *x, bool *accumulate)
 {
     *accumulate = false;
     if (!x->needs_grad || !uda_tape_ok(tape)) {
@@ -258,7 +290,7 @@ float *uda_grad_take(struct uda_tape *tape, struct uda_tensor *x, bool *accumula
     }
     struct uda_tensor *root = x->base != NULL ? x->base : x;
     if (root->grad == NULL) {
-        root->grad = uda_tape_scratch(tape, (size_t)root->count * sizeof *root->grad);
+        root->grad = uda_tape_scratch(tape, bytes_of(root));
         root->grad_live = false;
     }
     *accumulate = root->grad_live;
@@ -271,7 +303,7 @@ void *uda_tape_scratch(struct uda_tape *tape, size_t bytes)
     if (!uda_tape_ok(tape)) {
         return NULL;
     }
-    void *scratch = uda_pool_get(&tape->device->pool, bytes);
+    void *scratch = uda_device_get(tape->device, bytes);
     if (scratch == NULL) {
         (void)uda_tape_fail(tape, UDA_NOMEM, "out of memory for %zu bytes of step memory", bytes);
     }
@@ -280,5 +312,82 @@ void *uda_tape_scratch(struct uda_tape *tape, size_t bytes)
 
 void uda_tape_scratch_put(struct uda_tape *tape, void *scratch)
 {
-    uda_pool_put(&tape->device->pool, scratch);
+    uda_device_put(tape->device, scratch);
+}
+
+void *uda_tape_host_scratch(struct uda_tape *tape, size_t bytes)
+{
+    if (!uda_tape_ok(tape)) {
+        return NULL;
+    }
+    void *scratch = uda_pool_get(&tape->device->pool, bytes);
+    if (scratch == NULL) {
+        (void)uda_tape_fail(tape, UDA_NOMEM, "out of memory for %zu bytes on the host", bytes);
+    }
+    return scratch;
+}
+
+void uda_tape_host_scratch_put(struct uda_tape *tape, void *scratch)
+{
+    if (scratch != NULL) {
+        uda_pool_put(&tape->device->pool, scratch);
+    }
+}
+
+/* Device memory with the bytes of `host`. */
+static void *copy_up(struct uda_tape *tape, const void *host, size_t bytes)
+{
+    void *data = uda_tape_scratch(tape, bytes);
+    return data != NULL && uda_device_upload(tape->device, data, host, bytes, &tape->err) == 0 ? data : NULL;
+}
+
+const void *uda_tape_lend(struct uda_tape *tape, const void *host, size_t bytes)
+{
+    return uda_device_is_host(tape->device) ? host : copy_up(tape, host, bytes);
+}
+
+void uda_tape_unlend(struct uda_tape *tape, const void *host, const void *lent)
+{
+    union {
+        const void *from;
+        void *to;
+    } alias = {.from = lent};
+    if (lent != NULL && lent != host) {
+        uda_tape_scratch_put(tape, alias.to);
+    }
+}
+
+void *uda_tape_stage(struct uda_tape *tape, size_t bytes)
+{
+    if (!uda_tape_ok(tape)) {
+        return NULL;
+    }
+    void *staged = uda_device_stage(tape->device, bytes);
+    if (staged == NULL) {
+        (void)uda_tape_fail(tape, UDA_NOMEM, "out of memory for %zu bytes on the host", bytes);
+    }
+    return staged;
+}
+
+void *uda_tape_send(struct uda_tape *tape, void *staged, size_t bytes)
+{
+    if (uda_device_is_host(tape->device)) {
+        return staged;
+    }
+    void *data = uda_tape_scratch(tape, bytes);
+    return data != NULL && uda_device_send(tape->device, data, staged, bytes, &tape->err) == 0 ? data : NULL;
+}
+
+void uda_tape_sent_put(struct uda_tape *tape, void *sent)
+{
+    if (sent != NULL) {
+        uda_tape_scratch_put(tape, sent);
+    }
+}
+
+void uda_tape_download(struct uda_tape *tape, void *host, const void *data, size_t bytes)
+{
+    if (uda_tape_ok(tape) && uda_device_download(tape->device, host, data, bytes, &tape->err) != 0) {
+        return; /* kept in tape->err */
+    }
 }

@@ -27,8 +27,10 @@ typedef void uda_backward_fn(struct uda_tape *tape, void *saved);
 
 struct uda_tape {
     struct uda_device *device;
+    enum uda_type type;  /* of activations; fp32 islands are the ops' business */
     float *param_values; /* flat, see nn/param.h */
     float *param_grads;  /* same layout; NULL: parameters need no gradient */
+    void *param_low;     /* the values in bf16, same layout: what products of bf16 read; NULL: none */
     bool recording;
     struct uda_arena arena; /* tensors, nodes and saved structs of this step */
     struct uda_node *last;
@@ -54,14 +56,20 @@ bool uda_tape_ok(const struct uda_tape *tape);
 /* ---- for ops ---- */
 
 /* A tensor of the pool, not cleared. Owned by the tape. Broken on error. */
-struct uda_tensor *uda_tape_new(struct uda_tape *tape, int ndim, const int64_t *dim);
+struct uda_tensor *uda_tape_new(struct uda_tape *tape, enum uda_type type, int ndim, const int64_t *dim);
 struct uda_tensor *uda_tape_new_like(struct uda_tape *tape, const struct uda_tensor *x);
-/* A leaf over borrowed data that outlives the step; no gradient. */
+/* A leaf over borrowed floats that outlive the step; no gradient. */
 struct uda_tensor *uda_tape_constant(struct uda_tape *tape, const float *data, int ndim,
                                      const int64_t *dim);
+/* The same over the host's memory: where kernels cannot read it, a copy on the device. */
+struct uda_tensor *uda_tape_input(struct uda_tape *tape, const float *host, int ndim,
+                                  const int64_t *dim);
 /* A parameter at `offset` elements of the flat arrays. */
 struct uda_tensor *uda_tape_param(struct uda_tape *tape, int64_t offset, int ndim,
                                   const int64_t *dim);
+/* A parameter's values as a factor of that type: its own, or those of param_low. NULL: there are none (it is
+ * no parameter, or the tape has no param_low). */
+const void *uda_tape_factor(const struct uda_tape *tape, const struct uda_tensor *param, enum uda_type type);
 /* The same data with other dimensions (same count). Shares data and gradient. */
 struct uda_tensor *uda_reshape(struct uda_tape *tape, struct uda_tensor *x, int ndim,
                                const int64_t *dim);
@@ -82,10 +90,10 @@ void *uda_tape_record_root(struct uda_tape *tape, uda_backward_fn *backward, siz
                            struct uda_tensor *const *owned, int count);
 
 /*
- * Where to put x's gradient: NULL if it needs none; *accumulate says whether to add or overwrite.
- * One call for each contribution.
+ * Where to put x's gradient, in x's type: NULL if it needs none; *accumulate says whether to add or
+ * overwrite. One call for each contribution.
  */
-float *uda_grad_take(struct uda_tape *tape, struct uda_tensor *x, bool *accumulate);
+void *uda_grad_take(struct uda_tape *tape, struct uda_tensor *x, bool *accumulate);
 
 /* With recording off: gives x's memory back now. With recording on, and for views and leaves:
  * nothing. */
@@ -94,6 +102,23 @@ void uda_tape_release(struct uda_tape *tape, struct uda_tensor *x);
 /* Scratch memory until put back; NULL on error (sticky). */
 void *uda_tape_scratch(struct uda_tape *tape, size_t bytes);
 void uda_tape_scratch_put(struct uda_tape *tape, void *scratch);
+
+/*
+ * The host's side of a device, whose kernels may not be able to read the host's memory. NULL on error
+ * (sticky).
+ * host_scratch: step memory that the program may dereference. lend: `host` for kernels: itself, or a
+ * copy of it on the device, until unlend or the end of the step; the caller keeps `host` as it is so
+ * long. stage: memory to fill and to send once; send: what kernels read then, itself or a copy on the device,
+ * until sent_put. download: waits for the kernels before it.
+ */
+void *uda_tape_host_scratch(struct uda_tape *tape, size_t bytes);
+void uda_tape_host_scratch_put(struct uda_tape *tape, void *scratch);
+const void *uda_tape_lend(struct uda_tape *tape, const void *host, size_t bytes);
+void uda_tape_unlend(struct uda_tape *tape, const void *host, const void *lent);
+void *uda_tape_stage(struct uda_tape *tape, size_t bytes);
+void *uda_tape_send(struct uda_tape *tape, void *staged, size_t bytes);
+void uda_tape_sent_put(struct uda_tape *tape, void *sent);
+void uda_tape_download(struct uda_tape *tape, void *host, const void *data, size_t bytes);
 
 /* Runs a kernel of the device's table with workspace as kernels.h says; a failure sticks, naming
  * the kernel. */

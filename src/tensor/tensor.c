@@ -34,7 +34,7 @@ const char *uda_tensor_shape(char *text, size_t bytes, const struct uda_tensor *
         at += (size_t)snprintf(text + at, bytes - at, "%s%" PRId64, i == 0 ? "" : ", ", x->dim[i]);
     }
     if (at < bytes) {
-        (void)snprintf(text + at, bytes - at, "]");
+        (void)snprintf(text + at, bytes - at, "]%s", x->type == UDA_BF16 ? " bf16" : "");
     }
     return text;
 }

@@ -2,15 +2,6 @@
 
 #include "src/base/rle.h"
 
-/* The bonnet from the left, the ornament as a rectangle, the right side; all below is car. */
-static const double cityscapes_xy[][2] = {{0, 947},    {500, 916},   {1000, 886},  {1010, 885},
-                                          {1010, 765}, {1399, 765},  {1399, 884},  {1700, 905},
-                                          {2048, 929}, {2048, 1024}, {0, 1024}};
-
-const struct uda_ego uda_ego_cityscapes = {.height = 1024, .width = 2048,
-                                           .points = UDA_LEN(cityscapes_xy),
-                                           .xy = &cityscapes_xy[0][0]};
-
 /* The polygon's instance in an image of height x width; area 0 if nothing of it is inside. */
 static int draw(struct uda_instance *instance, const struct uda_ego *ego, int64_t height,
                 int64_t width, struct uda_arena *arena, struct uda_err *err)
@@ -24,8 +15,8 @@ static int draw(struct uda_instance *instance, const struct uda_ego *ego, int64_
         return uda_fail(err, UDA_NOMEM, "out of memory for the ego region");
     }
     for (int64_t i = 0; i < ego->points; i++) {
-        xy[2 * i] = ego->xy[2 * i] * (double)width / (double)ego->width;
-        xy[2 * i + 1] = ego->xy[2 * i + 1] * (double)height / (double)ego->height;
+        xy[2 * i] = (double)ego->xy[2 * i] * (double)width / (double)ego->width;
+        xy[2 * i + 1] = (double)ego->xy[2 * i + 1] * (double)height / (double)ego->height;
     }
     struct uda_rle rle;
     UDA_TRY(uda_rle_from_polygon(&rle, arena, xy, ego->points, height, width, err));

@@ -2,14 +2,14 @@
  * The camera's own car in the picture: a polygon that goes through the same resize, crop and flip
  * as the target image, because it travels as the scene's only label.
  *
- * The released code has a template for Cityscapes (an image of 2048 x 1024); uda_ego_cityscapes is
- * its outline. KITTI-360 has none.
+ * The polygon is the manifest's datasets.*.ego. The released code has a template for Cityscapes (an
+ * image of 2048 x 1024), whose outline is in manifests/parts/cityscapes.yaml; KITTI-360 has none.
  *
  * Invariants: pure; a target scene's own labels, if any, are never used in adaptation, so replacing
  * them loses nothing.
  *
  *     UDA_TRY(uda_dataset_load(&scene, target_set, i, &arena, &scratch, err));
- *     UDA_TRY(uda_ego_mark(&scene, &uda_ego_cityscapes, map.cls[0], &arena, err));
+ *     UDA_TRY(uda_ego_mark(&scene, &ego, map.cls[0], &arena, err));
  *     UDA_TRY(uda_augment_apply(&target, &augment, &map, &scene, &rng, &arena, &scratch, err));
  *     const uint8_t *ego = uda_ego_take(&target);          // NULL: not in this crop
  */
@@ -21,10 +21,8 @@
 struct uda_ego {
     int64_t height, width; /* of the image that the points are meant for; others are scaled */
     int64_t points;        /* >= 3 */
-    const double *xy;      /* [points, 2] pixels, edges of the pixel grid */
+    const int64_t *xy;     /* [points, 2] pixels, edges of the pixel grid */
 };
-
-extern const struct uda_ego uda_ego_cityscapes;
 
 /* The scene's labels become the ego car alone, as an instance of class cls (one that the class map
  * of the augmentation has). An outline outside of the image leaves no label. Errors: UDA_NOMEM,

@@ -8,17 +8,20 @@
  * The conversion is the one of the authors' library (kornia): sRGB curve, XYZ by a matrix of six
  * decimals, white 0.95047, 1, 1.08883.
  *
- * Invariants: pure; double throughout, summed in the order of the pixels; a crop of one colour has
- * deviation 0 and becomes the target's mean colour. Labels do not change.
+ * Invariants: pure; double throughout; statistics are those of blocks of fixed size, joined in the order of
+ * the pixels, so that bytes do not depend on the number of threads; a crop of one colour has deviation 0 and
+ * becomes the target's mean colour. Labels do not change.
  *
- *     UDA_TRY(uda_lab_transfer(crop.rgb, crop.rgb, crop_pixels, target.rgb, target_pixels,
- *                              UDA_LAB_ROUND, &scratch, err));       // in place
+ *     uda_lab_levels_init(&levels, UDA_LAB_ROUND);                      // once
+ *     UDA_TRY(uda_lab_transfer(crop.rgb, crop.rgb, crop_pixels, target.rgb, target_pixels, &levels, team,
+ *                              &scratch, err));                         // in place
  */
 #ifndef UDA_UDA_LAB_H
 #define UDA_UDA_LAB_H
 
 #include "src/base/arena.h"
 #include "src/base/err.h"
+#include "src/base/team.h"
 
 /* How a value in 0..255 becomes a byte. */
 enum uda_lab_bytes {
@@ -26,28 +29,27 @@ enum uda_lab_bytes {
     UDA_LAB_TRUNCATE /* down, as the released code does: half a level darker */
 };
 
-/* Mean and unbiased standard deviation of L (0..100), a, b. */
-struct uda_lab_stats {
-    double mean[3], std[3];
+/* The sRGB curve between bytes and linear light, both ways. About 4 KiB. */
+#define UDA_LAB_CELLS 1024
+struct uda_lab_levels {
+    double linear[256];
+    double edge[256];                   /* [1..255]: the least light that becomes this byte */
+    uint8_t first[UDA_LAB_CELLS + 1];   /* the byte of light i / UDA_LAB_CELLS */
 };
 
+/* Tables for one way of making bytes: 1 ms or less. */
+void uda_lab_levels_init(struct uda_lab_levels *levels, enum uda_lab_bytes bytes);
+
 /* lab [pixels, 3] of rgb [pixels, 3]. */
-void uda_lab_from_rgb(double *lab, const uint8_t *rgb, int64_t pixels);
+void uda_lab_from_rgb(double *lab, const uint8_t *rgb, int64_t pixels, const struct uda_lab_levels *levels);
 
 /* The inverse: rgb [pixels, 3], colours outside sRGB clamped channel by channel. */
-void uda_lab_to_rgb(uint8_t *rgb, const double *lab, int64_t pixels, enum uda_lab_bytes bytes);
+void uda_lab_to_rgb(uint8_t *rgb, const double *lab, int64_t pixels, const struct uda_lab_levels *levels);
 
-/* Over lab [pixels, 3], pixels >= 1; one pixel has deviation 0. */
-void uda_lab_stats_of(struct uda_lab_stats *stats, const double *lab, int64_t pixels);
-
-/* Moves lab [pixels, 3] in place from the statistics `from` to `to`. */
-void uda_lab_move(double *lab, int64_t pixels, const struct uda_lab_stats *from,
-                  const struct uda_lab_stats *to);
-
-/* out [source_pixels, 3] = source in the colours of target; out may be source. scratch is left as
- * found. Errors: UDA_SHAPE (an empty image), UDA_NOMEM; then out is unchanged. */
+/* out [source_pixels, 3] = source in the colours of target; out may be source. team: NULL for this thread
+ * alone. scratch is left as found. Errors: UDA_SHAPE (an empty image), UDA_NOMEM; then out is unchanged. */
 int uda_lab_transfer(uint8_t *out, const uint8_t *source, int64_t source_pixels,
-                     const uint8_t *target, int64_t target_pixels, enum uda_lab_bytes bytes,
-                     struct uda_arena *scratch, struct uda_err *err) UDA_MUST_USE;
+                     const uint8_t *target, int64_t target_pixels, const struct uda_lab_levels *levels,
+                     struct uda_team *team, struct uda_arena *scratch, struct uda_err *err) UDA_MUST_USE;
 
 #endif

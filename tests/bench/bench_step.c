@@ -1,16 +1,18 @@
 /*
  * Time of one supervised training step, part by part, on drawn inputs: what tools/bench.sh prints.
  *
- *   bench_step MODEL HEIGHT WIDTH BATCH QUERIES POINTS STEPS THREADS
+ *   bench_step MODEL HEIGHT WIDTH BATCH QUERIES POINTS STEPS THREADS [DEVICE [PRECISION]]
  *
- * MODEL: swin-t, swin-s, swin-b, swin-l or swin-demo. Output: one TSV row for each part: part,
- * median ms, p90 ms; then images/s and memory. Inputs and 20 elliptic targets an image are drawn
- * from the seed; nothing is read from disk.
+ * MODEL: a preset of src/model/config.h, as swin-t, resnet-50 or swin-demo. Output: one TSV row for each
+ * part: part, median ms, p90 ms; then images/s and memory. Inputs and 20 elliptic targets an image are
+ * drawn from the seed; nothing is read from disk. PRECISION: fp32, or bf16 on a GPU.
  */
 #include "src/base/rng.h"
 #include "src/loss/criterion.h"
 #include "src/model/mask2former.h"
 #include "src/optim/adamw.h"
+#include "src/optim/low.h"
+#include "src/stage/found.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,6 +37,7 @@ struct bench {
     int32_t *cls;
     uint8_t *masks;
     struct uda_targets *targets;
+    struct uda_found found;
     int64_t height, width, batch;
     double ms[PARTS][STEPS_MOST];
 };
@@ -43,7 +46,7 @@ static void stop_on(int rc, const struct uda_err *err)
 {
     if (rc != 0) {
         (void)fprintf(stderr, "bench: %s\n", err->text);
-        exit(1);
+        exit(rc == (int)UDA_UNSUPPORTED ? 77 : 1);
     }
 }
 
@@ -82,7 +85,25 @@ static void draw_targets(struct bench *b, int64_t n, struct uda_rng *rng)
                                          .mask = b->masks + n * TARGETS * H * W};
 }
 
-static void prepare(struct bench *b, const char *name, int64_t queries, int64_t points, int threads)
+/* Device memory with zeros. */
+static float *zeros(struct bench *b)
+{
+    struct uda_err err = {0};
+    void *data = NULL;
+    stop_on(uda_device_alloc(&data, &b->device, (size_t)b->params.total * sizeof(float), &err), &err);
+    return data;
+}
+
+/* After the values have changed. */
+static int refresh(struct bench *b, struct uda_err *err)
+{
+    return b->tape.type == UDA_F32
+               ? 0
+               : uda_low_refresh(&b->device, &b->params, b->tape.param_low, b->values, err);
+}
+
+static void prepare(struct bench *b, const char *name, int64_t queries, int64_t points, int threads,
+                    const char *device, const char *precision)
 {
     struct uda_err err = {0};
     struct uda_model_config config;
@@ -93,21 +114,31 @@ static void prepare(struct bench *b, const char *name, int64_t queries, int64_t 
     uda_params_init(&b->params);
     uda_mask2former_build(&b->model, &b->params, &config);
     stop_on(uda_params_status(&b->params, &err), &err);
-    stop_on(uda_device_init_cpu(&b->device, threads, NULL, &err), &err);
+    stop_on(uda_device_init(&b->device, device, threads, &err), &err);
+    stop_on(uda_device_complete(&b->device, &err), &err);
     uda_tape_init(&b->tape, &b->device);
     b->criterion = uda_criterion_defaults();
     b->criterion.points = points;
     size_t bytes = (size_t)b->params.total * sizeof(float);
     int64_t pixels = b->batch * b->height * b->width;
-    b->values = needed(uda_calloc(bytes));
-    b->grads = needed(uda_calloc(bytes));
-    b->m = needed(uda_calloc(bytes));
-    b->v = needed(uda_calloc(bytes));
+    float *initial = needed(uda_calloc(bytes));
+    b->values = zeros(b);
+    b->grads = zeros(b);
+    b->m = zeros(b);
+    b->v = zeros(b);
+    stop_on(uda_found_init(&b->found, &b->device, 0, 1, 1, b->batch, &err), &err);
     b->pixels = needed(uda_calloc((size_t)pixels * 3 * sizeof(float)));
     b->masks = needed(uda_calloc((size_t)(pixels * TARGETS)));
     b->cls = needed(uda_calloc((size_t)(b->batch * TARGETS) * sizeof *b->cls));
     b->targets = needed(uda_calloc((size_t)b->batch * sizeof *b->targets));
-    uda_params_initialise(&b->params, b->values, 1);
+    uda_params_initialise(&b->params, initial, 1);
+    stop_on(uda_device_upload(&b->device, b->values, initial, bytes, &err), &err);
+    if (strcmp(precision, "bf16") == 0) {
+        b->tape.type = UDA_BF16;
+        stop_on(uda_low_alloc(&b->tape.param_low, &b->device, &b->params, &err), &err);
+        stop_on(refresh(b, &err), &err);
+    }
+    uda_free(initial);
     struct uda_rng rng;
     uda_rng_init(&rng, 1, UDA_RNG_TEST, 0, 0, 0);
     for (int64_t i = 0; i < pixels * 3; i++) {
@@ -120,41 +151,51 @@ static void prepare(struct bench *b, const char *name, int64_t queries, int64_t 
     b->tape.param_grads = b->grads;
 }
 
+/* The time when the device has done all there is. */
+static double done_ms(struct bench *b)
+{
+    struct uda_err err = {0};
+    stop_on(uda_device_synchronize(&b->device, &err), &err);
+    return now_ms();
+}
+
 static void one_step(struct bench *b, int64_t step)
 {
     struct uda_err err = {0};
     struct uda_predictions p = {0};
-    struct uda_losses losses;
     struct uda_normaliser norm = {0};
     const struct uda_draws draws = {.seed = 1, .step = (uint32_t)step};
     const struct uda_adamw_config adamw = uda_adamw_defaults();
     struct uda_tensor *features = NULL;
     int64_t dim[] = {b->batch, b->height, b->width, 3}, h[3], w[3];
     double at[PARTS + 1];
-    at[0] = now_ms();
-    memset(b->grads, 0, (size_t)b->params.total * sizeof *b->grads);
+    at[0] = done_ms(b);
+    stop_on(uda_device_clear(&b->device, b->grads, (size_t)b->params.total * sizeof *b->grads, &err), &err);
     uda_tape_begin(&b->tape, true);
-    struct uda_tensor *image = uda_tape_constant(&b->tape, b->pixels, 4, dim);
-    uda_swin_forward(&b->tape, &b->params, &b->model.swin, image, &draws, p.stage);
-    at[1] = now_ms();
+    struct uda_tensor *image = uda_tape_input(&b->tape, b->pixels, 4, dim);
+    uda_mask2former_backbone(&b->tape, &b->model, image, &draws, p.stage);
+    at[1] = done_ms(b);
     uda_pixel_decoder_forward(&b->tape, &b->params, &b->model.pixel_decoder, p.stage, &features,
                               p.multi_scale, h, w);
-    at[2] = now_ms();
+    at[2] = done_ms(b);
     uda_mask_decoder_forward(&b->tape, &b->params, &b->model.mask_decoder, p.multi_scale, h, w,
                              features, &p);
-    at[3] = now_ms();
+    at[3] = done_ms(b);
     uda_normaliser_add(&norm, &b->criterion, b->model.config.queries, b->targets, b->batch);
-    uda_criterion(&b->tape, &b->criterion, &p, b->targets, &norm, &draws, &losses);
-    at[4] = now_ms();
+    stop_on(uda_found_clear(&b->found, &b->device, &err), &err);
+    const struct uda_findings found = uda_found_there(&b->found, 0, 0);
+    uda_criterion_queue(&b->tape, &b->criterion, &p, b->targets, &norm, &draws, &found);
+    at[4] = done_ms(b);
     uda_tape_backward(&b->tape);
     stop_on(uda_tape_status(&b->tape, &err), &err);
-    at[5] = now_ms();
-    double grad_norm = 0.0;
-    stop_on(uda_grad_norm(&grad_norm, &b->device, &b->params, b->grads, &err), &err);
-    stop_on(uda_adamw_step(&b->device, &b->params, &adamw, 1e-4, step + 1,
-                           uda_clip_factor(grad_norm, 0.01), b->values, b->grads, b->m, b->v, &err),
-            &err);
-    at[6] = now_ms();
+    at[5] = done_ms(b);
+    stop_on(uda_found_spoil(&b->found, &b->device, b->grads, &err), &err);
+    stop_on(uda_grad_squares(b->found.squares, &b->device, &b->params, b->grads, &err), &err);
+    stop_on(uda_adamw_step(&b->device, &b->params, &adamw, 1e-4, step + 1, 0.01, b->found.squares, b->values,
+                           b->grads, b->m, b->v, &err), &err);
+    stop_on(refresh(b, &err), &err);
+    stop_on(uda_found_fetch(&b->found, &b->device, &err), &err);
+    at[6] = done_ms(b);
     for (int part = 0; part < STEP; part++) {
         b->ms[part][step] = at[part + 1] - at[part];
     }
@@ -184,15 +225,16 @@ static void print_rows(struct bench *b, const char *name, int64_t steps)
                  (long long)b->width, (long long)b->batch, 1e3 * (double)b->batch / step_ms);
     (void)printf("%s\t%lldx%lld\t%lld\tstep memory MiB\t%.0f\t\n", name, (long long)b->height,
                  (long long)b->width, (long long)b->batch,
-                 (double)b->device.pool.peak_bytes / 1048576.0);
+                 (double)uda_device_peak_bytes(&b->device) / 1048576.0);
     (void)printf("%s\t%lldx%lld\t%lld\tpeak memory MiB\t%.0f\t\n", name, (long long)b->height,
                  (long long)b->width, (long long)b->batch, (double)usage.ru_maxrss / 1024.0);
 }
 
 int main(int argc, char **argv)
 {
-    if (argc != 9) {
-        (void)fprintf(stderr, "usage: bench_step MODEL HEIGHT WIDTH BATCH QUERIES POINTS STEPS THREADS\n");
+    if (argc < 9 || argc > 11) {
+        (void)fprintf(stderr, "usage: bench_step MODEL HEIGHT WIDTH BATCH QUERIES POINTS STEPS THREADS "
+                              "[DEVICE [PRECISION]]\n");
         return 2;
     }
     static struct bench b;
@@ -204,10 +246,14 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "bench: 1 to %d steps\n", STEPS_MOST - 1);
         return 2;
     }
-    prepare(&b, argv[1], atoll(argv[5]), atoll(argv[6]), atoi(argv[8]));
+    prepare(&b, argv[1], atoll(argv[5]), atoll(argv[6]), atoi(argv[8]), argc > 9 ? argv[9] : "cpu",
+            argc > 10 ? argv[10] : "fp32");
     for (int64_t step = 0; step < steps; step++) {
         one_step(&b, step);
     }
     print_rows(&b, argv[1], steps);
+    uda_tape_finish(&b.tape);
+    uda_found_finish(&b.found, &b.device);
+    uda_device_finish(&b.device);
     return 0;
 }

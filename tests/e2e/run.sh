@@ -52,6 +52,8 @@ run 0 status "$r"
 says "train .* done .*20/20" "status does not know what is done"
 says "evaluate .* pending" "status does not know what is left"
 quiet status
+run 2 run $smoke --run "$folder/gap" --set datasets.train.scenes.gap=0.7
+talks "smoke-train' holds other scenes than asked for" "the gap of the manifest does not reach the scenes"
 run 0 run $smoke --run "$r" --only evaluate
 says "^mean " "an evaluation prints no table"
 talks "is complete" "the end of a run is not said"
@@ -96,13 +98,18 @@ talks "train: done" "a stage that does not depend on the change was redone"
 same "$weights" "$folder/first.h5" "weights after a change that they do not depend on"
 [ -d "$r/stages/evaluate.old-1" ] || fail "the old evaluation was not kept"
 
-# ---- not in this build ----
-sed "s/kind: evaluate, data: test/kind: adapt, data: [train, test], iterations: 1/; s|parts/|$PWD/manifests/parts/|g" \
-    $smoke >"$folder/adapt.yaml"
-run 77 run "$folder/adapt.yaml" --run "$folder/adapt" --set stages.train.iterations=1
-talks "warning: stage 'evaluate' is not in this build" "it is not said before the work"
-talks "error: stage 'evaluate': kind 'adapt' is not in this build" "an unsupported stage"
-[ -s "$folder/adapt/stages/train/weights.h5" ] || fail "the stage before the unsupported one is lost"
+# ---- adaptation ----
+mix=$r/stages/mix.vehicle
+for file in weights.h5 teacher.h5 step-000000006.h5; do
+    run 0 inspect "$mix/$file" --verify
+done
+if cmp -s "$mix/weights.h5" "$mix/teacher.h5"; then fail "the teacher is the student"; fi
+grep -q '"pseudo_labels":[1-9]' "$mix/metrics.jsonl" || fail "no pseudo-label in the metrics"
+grep -q '"pooled":0.[1-9]' "$mix/metrics.jsonl" || fail "nothing from the rare-class pool in the metrics"
+for kind in s2t t2s; do
+    [ -s "$r/mixed/mix.vehicle/step-000000000-$kind.png" ] || fail "no picture of a mixed image: $kind"
+done
+run 2 check $smoke --set mixing.target_labels=true
 
 # ---- a loss that is not a number ----
 run 1 run $smoke --run "$folder/nan" --set optimizer.lr=10 --set optimizer.clip=0 \
@@ -135,8 +142,12 @@ for _ in $(seq 100); do
     [ -s "$folder/busy/stages/train/metrics.jsonl" ] && break
     sleep 0.1
 done
-run 1 run $smoke --run "$folder/busy" --set stages.train.iterations=100000
-talks "$busy" "the owner of a run folder is not named"
+run 75 run $smoke --run "$folder/busy" --set stages.train.iterations=100000 --only train --max-time 0.2s
+talks "waiting for 'train': process $busy on host" "the owner of a stage is not named"
+talks "time limit .* while waiting for stage 'train'" "a wait does not end in time"
+run 2 run $smoke --run "$folder/busy" --allow-changed
+talks "cannot change while others work in the run folder: stage 'train' is worked on by process $busy " \
+    "a manifest is changed under a worker"
 run 0 status "$folder/busy"
 says "running: process $busy " "status does not know who works"
 kill -TERM $busy

@@ -6,7 +6,7 @@ set -eu
 program=$1 manifest=$2 work=$3
 rm -rf "$work"
 mkdir -p "$work/disk"
-mount -t tmpfs -o size=48m tmpfs "$work/disk" 2>/dev/null || exit 77
+mount -t tmpfs -o size=96m tmpfs "$work/disk" 2>/dev/null || exit 77
 trap 'umount "$work/disk"' EXIT
 export UDA_SCENES="$work/scenes"
 "$program" run "$manifest" --run "$work/whole" >/dev/null 2>"$work/whole.log"

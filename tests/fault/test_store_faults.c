@@ -215,7 +215,9 @@ static void test_full_disk(const struct writer *w)
 
 static void test_sweep(void)
 {
-    static const char *names[] = {"a.h5.tmp-12", "b.tmp-", "tmp-3", ".tmp-3", "c.tmp-4x", "d.h5"};
+    static const char *names[] = {"a.h5.tmp-12", "a.h5.tmp-12-345", "ab.h5.tmp-7-8", "b.tmp-",
+                                  "tmp-3", ".tmp-3",
+                                  "c.tmp-4x", "c.tmp-4-", "c.tmp-4-5x", "c.tmp-4-5-6", "d.h5"};
     struct uda_err err = {0};
     int64_t removed = -1;
     for (int64_t i = 0; i < UDA_LEN(names); i++) {
@@ -223,8 +225,12 @@ static void test_sweep(void)
         scratch_path(file, dir, names[i]);
         CHECK_OK(uda_fs_write(file, "x", 1, &err), &err);
     }
+    CHECK_OK(uda_durable_sweep_file(dir, "b.h5", &err), &err); /* another file's are not touched */
+    CHECK(scratch_entries(dir, 0) == UDA_LEN(names));
+    CHECK_OK(uda_durable_sweep_file(dir, "a.h5", &err), &err);
+    CHECK(scratch_entries(dir, 0) == UDA_LEN(names) - 2);
     CHECK_OK(uda_durable_sweep(&removed, dir, &err), &err);
-    CHECK(removed == 1 && scratch_entries(dir, 1) == UDA_LEN(names) - 1);
+    CHECK(removed == 1 && scratch_entries(dir, 1) == UDA_LEN(names) - 3);
     CHECK_OK(uda_durable_sweep(&removed, "/nonexistent/folder", &err), &err);
     CHECK(removed == 0);
 }

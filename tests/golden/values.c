@@ -23,7 +23,7 @@ static bool ends_with(const char *text, const char *end)
 /* Parameter = shift + scale N(0,1), by kind, as in values.py. */
 static void scale_of(const struct uda_param *p, float *scale, float *shift)
 {
-    *shift = p->decay == UDA_DECAY_NORM && ends_with(p->name, ".weight") ? 1.0f : 0.0f;
+    *shift = p->init == UDA_INIT_ONE ? 1.0f : 0.0f; /* gamma, and a variance */
     if (p->decay == UDA_DECAY_NORM) {
         *scale = 0.1f;
     } else if (p->decay == UDA_DECAY_TABLE) {

@@ -16,7 +16,7 @@
 
 #include "src/ops/ops.h"
 
-#define OP_INPUTS 6
+#define OP_INPUTS 8
 
 struct op_case {
     const char *name;

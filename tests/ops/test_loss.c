@@ -41,6 +41,7 @@ struct inputs {
     float *value, *grad, *zero; /* e, f, logits at 64-byte offsets */
     float *candidate, *random;
     uint8_t *mask;
+    uint32_t *bits;
     int32_t *cls, *query, *target, *label;
     struct uda_targets targets;
 };
@@ -77,12 +78,17 @@ static void inputs_init(struct inputs *in, const struct shape *s)
         bool is_e = i < in->e_count;
         in->value[i] = is_e && s->zero ? 0.0f : (is_e ? spread : 1.0f) * uda_rng_normal(&rng);
     }
-    in->candidate = points(in, (s->R > 0 ? s->R : 1) * s->candidates, 1); /* matching reads one set */
-    in->random = points(in, s->R * (s->points - s->important), 2);
+    in->candidate = points(in, s->M * s->candidates, 1); /* matching reads one set */
+    in->random = points(in, s->M * (s->points - s->important), 2);
     int64_t pixels = s->M * s->height * s->width;
     in->mask = checked(uda_arena_alloc(&in->arena, (size_t)pixels + 1));
     for (int64_t i = 0; i < pixels; i++) { /* blobs, not noise */
         in->mask[i] = (i % s->width / 3 + i / s->width / 3 + i / s->height / s->width) % 2 == 0;
+    }
+    int64_t each = uda_mask_words(s->height * s->width);
+    in->bits = checked(uda_arena_alloc(&in->arena, (size_t)(s->M * each + 1) * sizeof *in->bits));
+    for (int64_t m = 0; m < s->M; m++) {
+        uda_mask_pack(in->bits + m * each, in->mask + m * s->height * s->width, s->height * s->width);
     }
     size_t words = (size_t)(s->M + s->R + s->N * s->Q + 1) * sizeof(int32_t);
     in->cls = checked(uda_arena_alloc(&in->arena, words));
@@ -157,7 +163,7 @@ static struct map label_map(const struct inputs *in, int64_t m)
 static void choose(float *chosen, const struct inputs *in, const double *x, int64_t n, int64_t r)
 {
     const struct shape *s = in->s;
-    const float *candidate = in->candidate + r * s->candidates * 2;
+    const float *candidate = in->candidate + in->target[r] * s->candidates * 2;
     struct map map = logit_map(in, x, n, in->query[r]);
     double *size = checked(uda_alloc((size_t)(s->candidates + 1) * sizeof *size));
     for (int64_t i = 0; i < s->candidates; i++) {
@@ -174,7 +180,7 @@ static void choose(float *chosen, const struct inputs *in, const double *x, int6
         }
     }
     int64_t rest = s->points - s->important;
-    memcpy(chosen + 2 * kept, in->random + r * rest * 2, (size_t)(2 * rest) * sizeof *chosen);
+    memcpy(chosen + 2 * kept, in->random + in->target[r] * rest * 2, (size_t)(2 * rest) * sizeof *chosen);
     uda_free(size);
 }
 
@@ -250,7 +256,7 @@ static struct results run(struct inputs *in, int threads, const char *isa, float
     struct uda_tensor *logits = uda_tape_param(&tape, in->logit_at, 3, ld);
     struct uda_match_spec match = {.cls_weight = CLASS_WEIGHT, .mask_weight = MASK_WEIGHT,
                                    .dice_weight = DICE_WEIGHT, .points = s->candidates,
-                                   .point = in->candidate};
+                                   .point = in->candidate, .cls = in->cls, .mask = in->bits};
     if (s->candidates > 0) {
         uda_match_cost(&tape, cost, logits, e, f, IMAGE(s), &in->targets, &match);
     }
@@ -259,7 +265,8 @@ static struct results run(struct inputs *in, int threads, const char *isa, float
     struct uda_matches matches = {.count = s->R, .query = in->query, .target = in->target};
     struct uda_point_spec spec = {.points = s->points, .candidates = s->candidates,
                                   .important = s->important, .candidate = in->candidate,
-                                  .random = in->random, .denominator = DENOMINATOR,
+                                  .random = in->random, .mask = in->bits,
+                                  .denominator = DENOMINATOR,
                                   .mask_weight = MASK_WEIGHT, .dice_weight = DICE_WEIGHT};
     for (int twice = 0; twice < 2; twice++) { /* the second adds to the gradients of the first */
         uda_mask_loss(&tape, &got.mask, &got.dice, e, f, IMAGE(s), &in->targets, &matches, &spec);
@@ -404,10 +411,10 @@ static void check_class(void)
     }
     CHECK_CLOSE(loss, expected, 1e-12 * expected);
     uda_tape_begin(&tape, true);
-    const int32_t wrong[4] = {0, 3, 0, 0};
-    logits = uda_tape_param(&tape, 0, 3, (int64_t[]){1, 4, 3});
-    uda_class_loss(&tape, &loss, logits, wrong, 0.1f, 1.0, 1.0f);
-    CHECK(uda_tape_status(&tape, &err) == UDA_SHAPE && strstr(err.text, "target 1 is 3 of 3") != NULL);
+    const int32_t wrong[2] = {0, 2};
+    const struct uda_assign_spec spec = {.predictions = 1, .images = 1, .queries = 4, .classes = 2};
+    uda_assign(&tape, &(struct uda_targets){.count = 2, .cls = wrong}, &spec);
+    CHECK(uda_tape_status(&tape, &err) == UDA_SHAPE && strstr(err.text, "target 1 has class 2 of 2") != NULL);
     uda_tape_begin(&tape, true);
     uda_tape_finish(&tape);
     uda_device_finish(&device);

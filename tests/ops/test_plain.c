@@ -1,5 +1,5 @@
 /* The ops without a gradient: mask bits, centre pooling, position embedding; against plain double
- * loops. */
+ * loops. And the largest of equal pixels, where a gradient is a convention. */
 #include "src/base/rng.h"
 #include "src/ops/ops.h"
 #include "tests/check.h"
@@ -92,7 +92,7 @@ static void check_pool(const char *isa, int64_t ratio)
     struct uda_tensor *z = uda_resize_bilinear(&s.tape, xt, H / ratio, W / ratio, NULL);
     CHECK(y->count == z->count && y->dim[1] == H / ratio * (W / ratio));
     for (int64_t i = 0; i < y->count; i++) {
-        CHECK_CLOSE(y->data[i], z->data[i], 8 * 0x1p-24 * 4); /* four terms of size below 8 */
+        CHECK_CLOSE(uda_floats(y)[i], uda_floats(z)[i], 8 * 0x1p-24 * 4); /* four terms of size below 8 */
     }
     fixture_finish(&s);
 }
@@ -108,18 +108,48 @@ static void check_sine(const char *isa)
     const double column[] = {0.8660257, -0.4999994, 0.9706507, -0.2404939};
     double sum = 0.0;
     for (int i = 0; i < 4 && y->count > 0; i++) {
-        CHECK_CLOSE(y->data[i], first[i], 4e-7); /* an angle up to 2 pi to 2^-22 */
-        CHECK_CLOSE(y->data[128 + i], column[i], 4e-7);
+        CHECK_CLOSE(uda_floats(y)[i], first[i], 4e-7); /* an angle up to 2 pi to 2^-22 */
+        CHECK_CLOSE(uda_floats(y)[128 + i], column[i], 4e-7);
     }
     for (int64_t i = 0; i < y->count; i++) {
-        sum += (double)y->data[i];
+        sum += (double)uda_floats(y)[i];
     }
     CHECK(y->count == 2 * 3 * 256);
     CHECK_CLOSE(sum, 734.8466, 1e-3);
     if (y->count > 0) {
-        CHECK_CLOSE(y->data[5 * 256 + 2], -0.7460917, 4e-7);
-        CHECK_CLOSE(y->data[5 * 256 + 3], 0.6658432, 4e-7);
+        CHECK_CLOSE(uda_floats(y)[5 * 256 + 2], -0.7460917, 4e-7);
+        CHECK_CLOSE(uda_floats(y)[5 * 256 + 3], 0.6658432, 4e-7);
     }
+    fixture_finish(&s);
+}
+
+/* Few values, so that most windows have several largest pixels: the first one takes the gradient. */
+static void check_pool_ties(const char *isa)
+{
+    enum { N = 2, H = 7, W = 10, C = 3, h = 4, w = 5 };
+    float x[N * H * W * C], dx[N * H * W * C], expected[N * H * W * C] = {0};
+    float y[N * h * w * C], dy[N * h * w * C];
+    struct fixture s;
+    fixture_init(&s, 2, isa);
+    for (int i = 0; i < UDA_LEN(x); i++) {
+        x[i] = (float)((uint32_t)i * 2654435761u >> 30);
+    }
+    for (int i = 0; i < UDA_LEN(dy); i++) {
+        dy[i] = (float)(1 << i % 7); /* whole numbers: sums are exact */
+        int c = i % C, j = i / C % w, row = i / C / w % h, n = i / C / w / h, at = -1;
+        for (int tap = 0; tap < 9; tap++) {
+            int r = 2 * row + tap / 3 - 1, k = 2 * j + tap % 3 - 1, from = ((n * H + r) * W + k) * C + c;
+            if (r >= 0 && r < H && k >= 0 && k < W && (at < 0 || x[from] > x[at])) {
+                at = from;
+            }
+        }
+        expected[at] += dy[i];
+    }
+    struct uda_max_pool_args a = {.N = N, .H = H, .W = W, .C = C, .x = x, .y = y, .saved_y = y, .dy = dy,
+                                  .dx = dx};
+    CHECK(s.device.kernels->max_pool_fwd(&s.device.stream, &a) == 0);
+    CHECK(s.device.kernels->max_pool_bwd(&s.device.stream, &a) == 0);
+    CHECK(memcmp(dx, expected, sizeof dx) == 0);
     fixture_finish(&s);
 }
 
@@ -156,6 +186,7 @@ int main(void)
         check_pool(isas[i], 4);
         check_pool(isas[i], 8);
         check_sine(isas[i]);
+        check_pool_ties(isas[i]);
     }
     check_errors();
     return check_result();

@@ -40,7 +40,7 @@ run stopped 0
 same stopped
 
 # Labelling goes on behind the part that was finished.
-run parts 75 --until source
+run parts 75 --until mix
 run parts 75 --only label --stop-after-step 4
 ls "$work"/parts/stages/label.*/part-*-000000000-000000004.h5 >/dev/null 2>&1 ||
     { echo "parts: no part was kept"; failed=1; }

@@ -46,6 +46,15 @@ static void test_names(void)
         {T "decoder.mask_predictor.mask_embedder.2.0.weight", OUR_T "mask_embed.layers.2.weight",
          -1},
         {"class_predictor.weight", OUR_T "class_embed.weight", -1},
+        {E "embedder.embedder.convolution.weight", "backbone.stem.conv1.weight", -1},
+        {E "embedder.embedder.normalization.running_var", "backbone.stem.conv1.norm.running_var", -1},
+        {E "encoder.stages.0.layers.0.shortcut.convolution.weight", "backbone.res2.0.shortcut.weight", -1},
+        {E "encoder.stages.2.layers.22.layer.1.normalization.running_mean",
+         "backbone.res4.22.conv2.norm.running_mean", -1},
+        {E "encoder.stages.3.layers.1.layer.2.normalization.bias", "backbone.res5.1.conv3.norm.bias", -1},
+        {"backbone.res3.0.shortcut.norm.weight", "backbone.res3.0.shortcut.norm.weight", -1},
+        {"stem.conv1.norm.running_mean", "backbone.stem.conv1.norm.running_mean", -1},
+        {"res5.2.conv1.weight", "backbone.res5.2.conv1.weight", -1},
         {OUR "attn.qkv.weight", OUR "attn.qkv.weight", -1},
         {"model." OUR "attn.qkv.weight", OUR "attn.qkv.weight", -1},
         {"layers.1.blocks.17.attn.qkv.weight", OUR "attn.qkv.weight", -1},
@@ -53,8 +62,21 @@ static void test_names(void)
         {"sem_seg_head.mask_features.bias", OUR_D "mask_features.bias", -1},
         {OUR_D "pixel_decoder.pixel_decoder.mask_features.bias", OUR_D "mask_features.bias", -1},
     };
+    struct uda_import_name ours;
+    for (int64_t i = 0; i < UDA_LEN(cases); i++) {
+        memset(&ours, 0, sizeof ours);
+        CHECK(uda_import_name(&ours, cases[i].theirs) == UDA_IMPORT_TAKEN);
+        CHECK_STR(ours.name, cases[i].ours);
+        CHECK(ours.part == cases[i].part);
+    }
+}
+
+static void test_other_names(void)
+{
     static const char *not_needed[] = {OUR "attn.relative_position_index", "criterion.empty_weight",
-                                       "head.weight", "norm.bias", E "swin.layernorm.bias"};
+                                       "head.weight", "norm.bias", E "swin.layernorm.bias",
+                                       E "embedder.embedder.normalization.num_batches_tracked",
+                                       "backbone.stem.conv1.norm.num_batches_tracked"};
     static const char *unknown[] = {"",
                                     ".",
                                     "model.",
@@ -65,14 +87,12 @@ static void test_names(void)
                                     "#",
                                     "$",
                                     "sem_seg_head.",
+                                    E "encoder.stages.4.layers.0.shortcut.convolution.weight",
+                                    E "encoder.stages.0.layers.0.layer.3.convolution.weight",
+                                    "backbone.res2.0.conv1.bias",
+                                    "backbone.res2.0.conv1.norm.running_",
                                     "backbone."};
     struct uda_import_name ours;
-    for (int64_t i = 0; i < UDA_LEN(cases); i++) {
-        memset(&ours, 0, sizeof ours);
-        CHECK(uda_import_name(&ours, cases[i].theirs) == UDA_IMPORT_TAKEN);
-        CHECK_STR(ours.name, cases[i].ours);
-        CHECK(ours.part == cases[i].part);
-    }
     for (int64_t i = 0; i < UDA_LEN(not_needed); i++) {
         CHECK(uda_import_name(&ours, not_needed[i]) == UDA_IMPORT_NOT_NEEDED);
     }
@@ -152,6 +172,7 @@ int main(void)
     scratch_path(in, dir, "in.safetensors");
     scratch_path(out, dir, "out.h5");
     test_names();
+    test_other_names();
     test_joining();
     scratch_remove(dir);
     return check_result();

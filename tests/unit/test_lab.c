@@ -91,6 +91,8 @@ static uint8_t *noise(struct uda_arena *arena, int64_t pixels, uint32_t sample, 
     return rgb;
 }
 
+static struct uda_lab_levels levels[2]; /* by enum uda_lab_bytes */
+
 /* Values of the textbooks (two decimals), for D65 and sRGB. */
 static void test_known(void)
 {
@@ -102,7 +104,7 @@ static void test_known(void)
                  {{0, 0, 255}, {32.30, 79.19, -107.86}}, {{119, 119, 119}, {50.03, 0.0, 0.0}}};
     for (int64_t i = 0; i < UDA_LEN(known); i++) {
         double lab[3];
-        uda_lab_from_rgb(lab, known[i].rgb, 1);
+        uda_lab_from_rgb(lab, known[i].rgb, 1, &levels[UDA_LAB_ROUND]);
         for (int c = 0; c < 3; c++) {
             CHECK_CLOSE(lab[c], known[i].lab[c], 0.02);
         }
@@ -119,7 +121,7 @@ static void test_round_trip(void)
         double lab[3];
         long double want[3];
         lab_of(want, rgb);
-        uda_lab_from_rgb(lab, rgb, 1);
+        uda_lab_from_rgb(lab, rgb, 1, &levels[UDA_LAB_ROUND]);
         for (int c = 0; c < 3; c++) {
             CHECK_CLOSE(lab[c], want[c], 1e-10);
         }
@@ -129,10 +131,10 @@ static void test_round_trip(void)
             for (int b = 0; b < 256; b += 15) {
                 uint8_t rgb[3] = {(uint8_t)r, (uint8_t)g, (uint8_t)b}, back[3];
                 double lab[3];
-                uda_lab_from_rgb(lab, rgb, 1);
-                uda_lab_to_rgb(back, lab, 1, UDA_LAB_ROUND);
+                uda_lab_from_rgb(lab, rgb, 1, &levels[UDA_LAB_ROUND]);
+                uda_lab_to_rgb(back, lab, 1, &levels[UDA_LAB_ROUND]);
                 wrong += memcmp(rgb, back, 3) != 0;
-                uda_lab_to_rgb(back, lab, 1, UDA_LAB_TRUNCATE);
+                uda_lab_to_rgb(back, lab, 1, &levels[UDA_LAB_TRUNCATE]);
                 for (int c = 0; c < 3; c++) {
                     wrong += rgb[c] - back[c] != 0 && rgb[c] - back[c] != 1;
                 }
@@ -144,14 +146,10 @@ static void test_round_trip(void)
 
 /* Against the computation above. A byte may only differ where the exact value lies on the edge
  * between two bytes: 1e-4 levels covers the library's inverse matrix (about 1e-8 relative). */
-static void test_transfer(struct uda_arena *arena, enum uda_lab_bytes bytes)
+static void check_transfer(const uint8_t *out, const uint8_t *source, int64_t ps, const uint8_t *target,
+                           int64_t pt, enum uda_lab_bytes bytes)
 {
-    struct uda_err err = {0};
-    int64_t ps = 37 * 23, pt = 19 * 41, clamped = 0;
-    const uint8_t *source = noise(arena, ps, 1, 0, 256), *target = noise(arena, pt, 2, 40, 90);
-    uint8_t *out = uda_arena_alloc(arena, (size_t)ps * 3);
-    struct uda_arena scratch = {0};
-    CHECK_OK(uda_lab_transfer(out, source, ps, target, pt, bytes, &scratch, &err), &err);
+    int64_t clamped = 0;
     long double ms[3], ss[3], mt[3], st[3], lab[3];
     stats_of(ms, ss, source, ps);
     stats_of(mt, st, target, pt);
@@ -168,10 +166,21 @@ static void test_transfer(struct uda_arena *arena, enum uda_lab_bytes bytes)
         }
     }
     CHECK(clamped < ps); /* the test would say little otherwise */
+}
+
+static void test_transfer(struct uda_arena *arena, enum uda_lab_bytes bytes)
+{
+    struct uda_err err = {0};
+    int64_t ps = 37 * 23, pt = 19 * 41;
+    const uint8_t *source = noise(arena, ps, 1, 0, 256), *target = noise(arena, pt, 2, 40, 90);
+    uint8_t *out = uda_arena_alloc(arena, (size_t)ps * 3);
+    struct uda_arena scratch = {0};
+    CHECK_OK(uda_lab_transfer(out, source, ps, target, pt, &levels[bytes], NULL, &scratch, &err), &err);
+    check_transfer(out, source, ps, target, pt, bytes);
     /* In place: the same bytes. */
     uint8_t *same = uda_arena_alloc(arena, (size_t)ps * 3);
     memcpy(same, source, (size_t)ps * 3);
-    CHECK_OK(uda_lab_transfer(same, same, ps, target, pt, bytes, &scratch, &err), &err);
+    CHECK_OK(uda_lab_transfer(same, same, ps, target, pt, &levels[bytes], NULL, &scratch, &err), &err);
     CHECK(memcmp(same, out, (size_t)ps * 3) == 0);
     CHECK(uda_arena_mark(&scratch) == 0);
     uda_arena_finish(&scratch);
@@ -184,21 +193,52 @@ static void test_statistics(struct uda_arena *arena)
     int64_t n = 64 * 64;
     const uint8_t *source = noise(arena, n, 3, 60, 40), *target = noise(arena, n, 4, 110, 60);
     uint8_t *out = uda_arena_alloc(arena, (size_t)n * 3);
-    CHECK_OK(uda_lab_transfer(out, source, n, target, n, UDA_LAB_ROUND, arena, &err), &err);
-    double *lab = uda_arena_alloc(arena, (size_t)n * 3 * sizeof *lab);
-    struct uda_lab_stats got, want;
-    uda_lab_from_rgb(lab, out, n);
-    uda_lab_stats_of(&got, lab, n);
-    uda_lab_from_rgb(lab, target, n);
-    uda_lab_stats_of(&want, lab, n);
+    CHECK_OK(uda_lab_transfer(out, source, n, target, n, &levels[UDA_LAB_ROUND], NULL, arena, &err), &err);
+    long double got_mean[3], got_std[3], want_mean[3], want_std[3];
+    stats_of(got_mean, got_std, out, n);
+    stats_of(want_mean, want_std, target, n);
     for (int c = 0; c < 3; c++) {
         /* Rounding moves a pixel by at most 0.5 levels, about 0.6 LAB units, without a bias. */
-        CHECK_CLOSE(got.mean[c], want.mean[c], 0.1);
-        CHECK_CLOSE(got.std[c], want.std[c], 0.1);
+        CHECK_CLOSE(got_mean[c], want_mean[c], 0.1);
+        CHECK_CLOSE(got_std[c], want_std[c], 0.1);
     }
     /* The own statistics change nothing. */
-    CHECK_OK(uda_lab_transfer(out, source, n, source, n, UDA_LAB_ROUND, arena, &err), &err);
+    CHECK_OK(uda_lab_transfer(out, source, n, source, n, &levels[UDA_LAB_ROUND], NULL, arena, &err), &err);
     CHECK(memcmp(out, source, (size_t)n * 3) == 0);
+}
+
+/* Several blocks, the last ones short: the same bytes on any number of threads, as computed above. */
+static void test_threads(struct uda_arena *arena)
+{
+    struct uda_err err = {0};
+    int64_t ps = 3 * 1024 + 17, pt = 2 * 1024 + 1;
+    const uint8_t *source = noise(arena, ps, 5, 30, 150), *target = noise(arena, pt, 6, 60, 120);
+    uint8_t *alone = uda_arena_alloc(arena, (size_t)ps * 3), *out = uda_arena_alloc(arena, (size_t)ps * 3);
+    const struct uda_lab_levels *round = &levels[UDA_LAB_ROUND];
+    CHECK_OK(uda_lab_transfer(alone, source, ps, target, pt, round, NULL, arena, &err), &err);
+    for (int threads = 1; threads <= 3; threads++) {
+        struct uda_team *team = NULL;
+        CHECK_OK(uda_team_create(&team, threads, &err), &err);
+        CHECK_OK(uda_lab_transfer(out, source, ps, target, pt, round, team, arena, &err), &err);
+        CHECK(memcmp(out, alone, (size_t)ps * 3) == 0);
+        uda_team_destroy(&team);
+    }
+    check_transfer(alone, source, ps, target, pt, UDA_LAB_ROUND);
+}
+
+/* The least light of a byte is where the curve says it: just below it, the byte before. */
+static void test_levels(void)
+{
+    for (int how = 0; how < 2; how++) {
+        for (int byte = 1; byte < 256; byte++) {
+            long double level = (long double)byte - (how == UDA_LAB_ROUND ? 0.5L : 0.0L);
+            long double v = level / 255.0L;
+            v = v > 0.04045L ? powl((v + 0.055L) / 1.055L, 2.4L) : v / 12.92L;
+            /* The curve's value has at most 6 roundings (exponent, power, product, difference, 255, 0.5); a
+             * relative error of it is 2.4 times that of the light. */
+            CHECK_CLOSE(levels[how].edge[byte] / (double)v, 1.0, 6 * 2.4 * 0x1p-53);
+        }
+    }
 }
 
 static void test_flat(struct uda_arena *arena)
@@ -207,27 +247,31 @@ static void test_flat(struct uda_arena *arena)
     static const uint8_t grey[] = {90, 90, 90, 90, 90, 90, 90, 90, 90};
     static const uint8_t green[] = {40, 160, 70, 40, 160, 70};
     uint8_t out[9];
-    CHECK_OK(uda_lab_transfer(out, grey, 3, green, 2, UDA_LAB_ROUND, arena, &err), &err);
+    CHECK_OK(uda_lab_transfer(out, grey, 3, green, 2, &levels[UDA_LAB_ROUND], NULL, arena, &err), &err);
     for (int i = 0; i < 9; i++) {
         CHECK(out[i] == green[i % 3]);
     }
     /* A flat target takes the contrast away; one pixel is flat too. */
     static const uint8_t two[] = {10, 20, 30, 200, 180, 160};
-    CHECK_OK(uda_lab_transfer(out, two, 2, green, 1, UDA_LAB_ROUND, arena, &err), &err);
+    CHECK_OK(uda_lab_transfer(out, two, 2, green, 1, &levels[UDA_LAB_ROUND], NULL, arena, &err), &err);
     CHECK(memcmp(out, green, 6) == 0);
-    CHECK(uda_lab_transfer(out, two, 0, green, 1, UDA_LAB_ROUND, arena, &err) == UDA_SHAPE);
+    CHECK(uda_lab_transfer(out, two, 0, green, 1, &levels[UDA_LAB_ROUND], NULL, arena, &err) == UDA_SHAPE);
     uda_err_clear(&err);
-    CHECK(uda_lab_transfer(out, two, 2, green, 0, UDA_LAB_ROUND, arena, &err) == UDA_SHAPE);
+    CHECK(uda_lab_transfer(out, two, 2, green, 0, &levels[UDA_LAB_ROUND], NULL, arena, &err) == UDA_SHAPE);
 }
 
 int main(void)
 {
     struct uda_arena arena = {0};
+    uda_lab_levels_init(&levels[UDA_LAB_ROUND], UDA_LAB_ROUND);
+    uda_lab_levels_init(&levels[UDA_LAB_TRUNCATE], UDA_LAB_TRUNCATE);
+    test_levels();
     test_known();
     test_round_trip();
     test_transfer(&arena, UDA_LAB_ROUND);
     test_transfer(&arena, UDA_LAB_TRUNCATE);
     test_statistics(&arena);
+    test_threads(&arena);
     test_flat(&arena);
     uda_arena_finish(&arena);
     return check_result();

@@ -123,6 +123,53 @@ static void test_same_bytes(const struct uda_dataset *d)
     CHECK(!uda_digest_equal(got[0], want[0]));
 }
 
+/* Image i of a part is image first + i of the whole, in a frame that is larger than both. */
+static bool equal_parts(const struct uda_batch *all, const struct uda_batch *part, struct uda_arena *arena)
+{
+    struct uda_err err = {0};
+    struct uda_batch b, padded, *whole = &padded;
+    CHECK_OK(uda_batch_pad(&padded, all, all->height + 32, all->width + 64, arena, &err), &err);
+    CHECK_OK(uda_batch_pad(&b, part, whole->height, whole->width, arena, &err), &err);
+    CHECK(uda_batch_pad(&b, whole, all->height, all->width, arena, NULL) == UDA_SHAPE);
+    CHECK(whole->pixels[(all->height + 31) * whole->width * 3] == 0.0f);
+    CHECK(memcmp(whole->pixels, all->pixels, (size_t)all->width * 3 * sizeof *all->pixels) == 0);
+    size_t frame = (size_t)(whole->height * whole->width);
+    bool equal = b.height == whole->height && b.width == whole->width;
+    for (int64_t i = 0; i < b.images && equal; i++) {
+        const struct uda_target *x = &b.target[i], *y = &whole->target[b.first + i];
+        equal = memcmp(b.pixels + (size_t)i * frame * 3, whole->pixels + (size_t)(b.first + i) * frame * 3,
+                       frame * 3 * sizeof *b.pixels) == 0 &&
+                x->count == y->count &&
+                memcmp(x->cls, y->cls, (size_t)x->count * sizeof *x->cls) == 0 &&
+                memcmp(x->masks, y->masks, (size_t)x->count * frame) == 0;
+    }
+    return equal;
+}
+
+/* Ranks that load parts of a batch get what one process would. */
+static void test_parts(const struct uda_dataset *d)
+{
+    static const int64_t cut[][2] = {{0, 1}, {1, 2}, {2, 1}, {1, 0}};
+    struct uda_arena arena = {0};
+    for (int64_t k = 0; k < UDA_LEN(cut); k++) {
+        struct uda_loader_spec spec = base_spec;
+        struct uda_loader *whole = create(d, &spec);
+        spec.first_image = cut[k][0];
+        spec.images = cut[k][1];
+        spec.workers = (int)k;
+        struct uda_loader *part = create(d, &spec);
+        for (int64_t s = 0; s < STEPS; s++) {
+            const struct uda_batch *a = NULL, *b = NULL;
+            CHECK(uda_loader_next(whole, &a, NULL) == 0 && uda_loader_next(part, &b, NULL) == 0);
+            CHECK(b->first == cut[k][0] && b->images == (cut[k][1] > 0 ? cut[k][1] : 2));
+            CHECK(equal_parts(a, b, &arena));
+        }
+        uda_loader_destroy(&whole);
+        uda_loader_destroy(&part);
+    }
+    uda_arena_finish(&arena);
+}
+
 /* An epoch visits every image once; the order differs between epochs; sequential is in order. */
 static void test_order(const struct uda_dataset *d)
 {
@@ -231,6 +278,9 @@ static void test_spec(const struct uda_dataset *d)
         {.batch = 1, .workers = -1},
         {.batch = 1, .workers = 1000},
         {.batch = 1, .augment = &bad_augment},
+        {.batch = 2, .first_image = 1, .images = 2},
+        {.batch = 2, .first_image = -1},
+        {.batch = 2, .first_image = 2},
     };
     for (int64_t i = 0; i < UDA_LEN(bad); i++) {
         CHECK(uda_loader_create(&l, d, &bad[i], NULL) == UDA_MANIFEST && l == NULL);
@@ -287,6 +337,7 @@ int main(void)
     CHECK_OK(uda_dataset_create(&d, &spec, &err), &err);
     if (d != NULL) {
         test_same_bytes(d);
+        test_parts(d);
         test_order(d);
         test_plain(d);
         test_steady(d);

@@ -140,6 +140,12 @@ static void test_values(void)
     CHECK(isnan(m->stage[6].expect_ap) && m->stage[6].classes[UDA_BUS]);
     CHECK(m->recipe.mixing.directions[UDA_S2T] && m->recipe.mixing.directions[UDA_T2S]);
     CHECK(m->recipe.mixing.rare.classes[UDA_TRAIN] && !m->recipe.mixing.rare.classes[UDA_BUS]);
+    CHECK(m->dataset[1].ego.polygon.count == 6 && m->dataset[1].ego.polygon.value[2] == 191);
+    CHECK(m->dataset[1].ego.size[1] == 192 && m->dataset[0].ego.polygon.count == 0);
+    CHECK(m->recipe.mixing.color == UDA_TRANSFER_LAB_TRUNCATE && m->recipe.mixing.max_iou == 0.7);
+    CHECK(m->recipe.mixing.labels == UDA_LABELS_BY_MASKS);
+    CHECK(m->recipe.mixing.target_labels == UDA_TARGET_PSEUDO);
+    CHECK(m->recipe.mixing.teacher_view == UDA_VIEW_WEAK);
     CHECK(m->checkpoint.every == 50 && m->runtime.threads == 0);
     uda_arena_finish(&arena);
 }

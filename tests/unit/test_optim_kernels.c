@@ -62,9 +62,10 @@ static void check_adamw(struct uda_device *device)
         for (int i = 0; i < COUNT; i++) {
             g[i] = (float)((i * 37 + t * 11) % 64 - 32) / 16.0f / (float)(1 << i % 5);
         }
+        const double squares = 1.0; /* a factor of 0.37 */
         struct uda_adamw_args a = {.segment = segment, .segments = 3, .t = t + 1, .beta1 = 0.9,
-                                   .beta2 = 0.999, .eps = 1e-8, .scale = 0.37, .value = p, .m = m,
-                                   .v = v, .grad = g};
+                                   .beta2 = 0.999, .eps = 1e-8, .max_norm = 0.37 * 1.000001,
+                                   .squares = &squares, .value = p, .m = m, .v = v, .grad = g};
         CHECK(device->kernels->adamw(&device->stream, &a) == 0 && a.ws.bytes == 0);
     }
     for (int i = 0; i < COUNT; i++) {
@@ -112,9 +113,12 @@ static void update_all(struct uda_device *device, float *p, float *m, float *v, 
                        const float *grad, int64_t count)
 {
     const struct uda_adamw_segment segment[] = {{0, 1000, 1e-2, 0.1}, {1008, count - 1008, 1e-3, 0.0}};
+    double squares = NAN;
     struct uda_adamw_args a = {.segment = segment, .segments = 2, .t = 3, .beta1 = 0.9,
-                               .beta2 = 0.999, .eps = 1e-8, .scale = 0.5, .value = p, .m = m,
-                               .v = v, .grad = grad};
+                               .beta2 = 0.999, .eps = 1e-8, .max_norm = 0.5 * 2.000001,
+                               .squares = &squares, .value = p, .m = m, .v = v, .grad = grad};
+    CHECK(device->kernels->adamw(&device->stream, &a) == 0); /* changes nothing */
+    squares = 4.0; /* a factor of 0.5 */
     CHECK(device->kernels->adamw(&device->stream, &a) == 0);
     struct uda_ema_args ema = {.count = count, .alpha = 0.999, .teacher = teacher, .student = p};
     CHECK(device->kernels->ema(&device->stream, &ema) == 0);

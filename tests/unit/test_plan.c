@@ -77,6 +77,9 @@ static void test_fingerprints(void)
     CHECK(moved("checkpoint.every=7") == 0);
     CHECK(moved("runtime.workers=3") == 0);
     CHECK(moved("stages.evaluate.expect.AP=1") == 0);
+    CHECK(moved("precision=fp32") == 0);          /* a key that is younger, at its default */
+    CHECK(moved("precision=bf16") == all);
+    CHECK(moved("stages.evaluate.precision=bf16") == evaluate);
     CHECK(moved("seed=2") == all);                /* all train or follow from training */
     CHECK(moved("optimizer.eps=1e-6") == all);
     CHECK(moved("optimizer.lr=2e-4") == all);     /* mix has its own lr, but starts from source */
@@ -89,6 +92,8 @@ static void test_fingerprints(void)
     CHECK(moved("datasets.val.limit=10") == (evaluate | people));
     CHECK(moved("datasets.drawn.limit=10") == 0); /* nobody reads it */
     CHECK(moved("datasets.target.limit=10") == mix_on);
+    CHECK(moved("datasets.target.ego.polygon=[0, 90, 191, 90, 96, 61]") == mix_on);
+    CHECK(moved("mixing.labels=pixels") == mix_on);
     CHECK(moved("categories.vehicle=[car, truck, bus]") == (all & ~(1u | 1u << 9 | 1u << 2 | 1u << 4)));
     /* model.init matters to stages without `from` alone, and to what follows from them: here to
      * all. */
@@ -125,7 +130,9 @@ static void test_parameters(void)
         {{"model.backbone=swin-t", "model.queries=100"}, 47403139},
         {{"model.backbone=swin-s", "model.queries=100"}, 68721043},
         {{"model.backbone=swin-b", "model.queries=100"}, 106885697},
-        {{"model.backbone=swin-l", "model.queries=200"}, 215503485}};
+        {{"model.backbone=swin-l", "model.queries=200"}, 215503485},
+        {{"model.backbone=resnet-50", "model.queries=100"}, 44057993},
+        {{"model.backbone=resnet-101", "model.queries=100"}, 63102345}};
     for (int64_t i = 0; i < UDA_LEN(cases); i++) {
         struct uda_arena arena = {0};
         struct uda_plan plan = make(&arena, "good/base.yaml", cases[i].sets, 2);
@@ -182,6 +189,42 @@ static const char *explain(struct uda_arena *arena, const char *const *sets, int
     return out.text;
 }
 
+/* An evaluation of the models of all categories: what it reads, and what moves its fingerprint. */
+static void test_fused(void)
+{
+    static const struct { const char *set; const char *why; } cases[] = {
+        {"stages.both.rule=class", ""},
+        {"stages.both.rule=plain", "stages.both.rule: class -> plain"},
+        {"stages.both.min_left=0.25", "stages.both.min_left: 0.5 -> 0.25"},
+        {"model.init=none", "'source.human_cycle' changes; 'source.vehicle' changes"},
+        {"categories.vehicle=[car, truck, bus]",
+         "categories.vehicle: car, truck, bus, train -> car, truck, bus; 'source.vehicle' changes"}};
+    const char *sets[] = {"stages.both={kind: evaluate, data: val, from: source}", NULL};
+    struct uda_arena arena = {0};
+    struct uda_plan plan = make(&arena, "good/full.yaml", sets, 1);
+    const struct uda_plan_stage *both = &plan.stage[uda_plan_find(&plan, "both")];
+    CHECK(both->spec->fused && both->from == -1 && both->category == -1 && both->input_count == 2);
+    CHECK_STR(plan.stage[both->input[0]].name, "source.human_cycle");
+    CHECK_STR(plan.stage[both->input[1]].name, "source.vehicle");
+    CHECK(!plan.stage[uda_plan_find(&plan, "people.vehicle")].spec->fused);
+    struct uda_str page;
+    uda_str_init(&page, &arena);
+    uda_plan_print(&page, &plan, NULL);
+    CHECK(strstr(page.text, "      reads   stages/source.vehicle/weights.h5\n"
+                            "      writes  stages/both/ (average precision of all models together, each "
+                            "for its classes)\n") != NULL);
+    for (int64_t i = 0; i < UDA_LEN(cases); i++) {
+        struct uda_err err = {0};
+        struct uda_str why;
+        uda_str_init(&why, &arena);
+        sets[1] = cases[i].set;
+        struct uda_plan other = make(&arena, "good/full.yaml", sets, 2);
+        CHECK_OK(uda_plan_explain(&why, &plan, &other, uda_plan_find(&other, "both"), &arena, &err), &err);
+        CHECK_STR(why.text, cases[i].why);
+    }
+    uda_arena_finish(&arena);
+}
+
 static void test_explain(void)
 {
     const char *const sets[] = {"optimizer.lr=1e-3", "stages.mix.batch=6", "datasets.val.limit=9",
@@ -212,6 +255,7 @@ int main(void)
     test_parameters();
     test_page();
     test_explain();
+    test_fused();
     test_table();
     return check_result();
 }

@@ -332,6 +332,33 @@ static void test_bad_calls(const char *dir)
 }
 
 /* Provenance differs, content does not. */
+/* What another process gets is what a file would hold. */
+static void test_memory(const char *dir, const float *x)
+{
+    struct uda_err err = {0};
+    struct uda_arena arena = {0};
+    struct uda_store_writer *w = NULL;
+    struct uda_store *file = NULL, *memory = NULL;
+    unsigned char *data = NULL;
+    size_t bytes = 0;
+    char path[512];
+    (void)snprintf(path, sizeof path, "%s/memory.h5", dir);
+    CHECK_OK(write_file(path, x, 20, &err), &err);
+    CHECK_OK(uda_store_begin(&w, 0, &err), &err);
+    CHECK_OK(fill(w, x, 20, &err), &err);
+    CHECK_OK(uda_store_commit_memory(&data, &bytes, &w, &arena, &err), &err);
+    CHECK(w == NULL);
+    CHECK_OK(uda_store_open(&file, path, &err), &err);
+    CHECK_OK(uda_store_open_memory(&memory, data, bytes, "memory", &err), &err);
+    CHECK(uda_digest_equal(uda_store_digest(file), uda_store_digest(memory)));
+    check_numbers(memory, x, 20, &arena);
+    uda_store_close(&file);
+    uda_store_close(&memory);
+    CHECK(uda_store_open_memory(&memory, data, bytes / 2, "half", &err) == UDA_FORMAT);
+    CHECK(uda_store_open_memory(&memory, data, 0, "nothing", NULL) == UDA_FORMAT);
+    uda_arena_finish(&arena);
+}
+
 static void test_provenance(const char *dir, const float *x)
 {
     char path[SCRATCH_BYTES];
@@ -366,6 +393,7 @@ int main(void)
     test_same_bytes(dir, x);
     test_damage(dir);
     test_bad_calls(dir);
+    test_memory(dir, x);
     test_provenance(dir, x);
     uda_arena_finish(&arena);
     scratch_remove(dir);

@@ -14,6 +14,10 @@ CASES = {
     # the reference's number of points, a window wider than every map, not square
     'points': dict(SMALL, window=12, height=64, width=96, targets=[3], points=12544, steps=0, seed=3,
                    post=dict(image=[60, 90], size=[75, 113], top=30)),
+    # a ResNet: blocks with and without a convolution on the shortcut in stages of stride 1 and 2
+    'resnet': dict(resnet=1, embed_dim=32, depths=[2, 1, 2, 1], hidden=64, mask_dim=64, encoder_layers=1,
+                   encoder_ffn=64, heads_n=4, groups=16, decoder_layers=3, decoder_ffn=64, queries=8, classes=8,
+                   height=64, width=96, targets=[3, 2], points=128, steps=2, seed=6),
     # the small model of the demonstration, ten steps of the optimiser
     'demo': dict(embed_dim=24, depths=[1, 1, 2, 1], heads=[3, 6, 12, 24], window=4, hidden=64, mask_dim=64,
                  encoder_layers=2, encoder_ffn=256, heads_n=4, groups=16, decoder_layers=3, decoder_ffn=256, queries=20,

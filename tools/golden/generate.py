@@ -17,7 +17,7 @@ import os
 import numpy as np
 import torch
 import transformers
-from transformers import Mask2FormerConfig, Mask2FormerForUniversalSegmentation, SwinConfig
+from transformers import Mask2FormerConfig, Mask2FormerForUniversalSegmentation, ResNetConfig, SwinConfig
 from transformers.models.mask2former import modeling_mask2former as hf
 
 import names
@@ -29,13 +29,22 @@ from pycocotools import mask as mask_utils
 LR, BACKBONE_FACTOR, WEIGHT_DECAY, CLIP = 1e-3, 0.1, 0.05, 0.01
 PREDICTIONS = 16  # UDA_PREDICTIONS
 GRID_SAMPLE = torch.nn.functional.grid_sample
+MAX_POOL = torch.nn.functional.max_pool2d
+
+
+def backbone(c):
+    C, stages = c['embed_dim'], ['stage1', 'stage2', 'stage3', 'stage4']
+    if c.get('resnet'):
+        return ResNetConfig(num_channels=3, embedding_size=C // 4, hidden_sizes=[C, 2 * C, 4 * C, 8 * C],
+                            depths=c['depths'], layer_type='bottleneck', hidden_act='relu',
+                            downsample_in_first_stage=False, downsample_in_bottleneck=False, out_features=stages)
+    return SwinConfig(image_size=224, patch_size=4, num_channels=3, embed_dim=C, depths=c['depths'],
+                      num_heads=c['heads'], window_size=c['window'], drop_path_rate=0.0, layer_norm_eps=1e-5,
+                      out_features=stages)
 
 
 def build(c):
-    swin = SwinConfig(image_size=224, patch_size=4, num_channels=3, embed_dim=c['embed_dim'], depths=c['depths'],
-                      num_heads=c['heads'], window_size=c['window'], drop_path_rate=0.0, layer_norm_eps=1e-5,
-                      out_features=['stage1', 'stage2', 'stage3', 'stage4'])
-    config = Mask2FormerConfig(backbone_config=swin, num_labels=c['classes'], num_queries=c['queries'],
+    config = Mask2FormerConfig(backbone_config=backbone(c), num_labels=c['classes'], num_queries=c['queries'],
                                feature_size=c['hidden'], mask_feature_size=c['mask_dim'], hidden_dim=c['hidden'],
                                encoder_feedforward_dim=c['encoder_ffn'], encoder_layers=c['encoder_layers'],
                                decoder_layers=c['decoder_layers'] + 1, dim_feedforward=c['decoder_ffn'],
@@ -47,7 +56,11 @@ def build(c):
             if isinstance(child, torch.nn.GroupNorm) and child.num_groups != c['groups']:
                 setattr(parent, name, torch.nn.GroupNorm(c['groups'], child.num_channels))
     assert model.criterion.matcher.cost_class == 2.0 and model.criterion.empty_weight[-1] == np.float32(0.1)
-    return model.double().train()
+    model = model.double().train()
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.eval().requires_grad_(False)
+    return model
 
 
 class Oracle:
@@ -60,6 +73,7 @@ class Oracle:
         self.model = build(c)
         self.registry = names.registry(c)
         self.parameters = dict(self.model.named_parameters())
+        self.parameters.update((n, b) for n, b in self.model.named_buffers() if '.running_' in n)
         self.fill()
         self.step, self.prediction, self.image = 0, 0, 0
         self.matched = {}
@@ -106,6 +120,14 @@ class Oracle:
                 keep((u - u.round()).abs()[inside].min())
             return GRID_SAMPLE(value, grid, **kw)
 
+        def max_pool(x, *args, **kw):
+            # the largest of a window against the next one, where it is no zero of the ReLU before
+            d = torch.nn.functional.pad(x.detach(), (1, 1, 1, 1), value=-1.0)
+            w = torch.nn.functional.unfold(d.flatten(0, 1)[:, None], 3, stride=2).sort(1, descending=True)[0]
+            keep(((w[:, 0] - w[:, 1]) / x.detach().pow(2).mean().sqrt())[w[:, 0] > 0].min())
+            return MAX_POOL(x, *args, **kw)
+
+        torch.nn.functional.max_pool2d = max_pool
         torch.nn.functional.relu = relu
         torch.nn.functional.grid_sample = sampling
 
@@ -219,6 +241,8 @@ class Oracle:
 def optimizer(oracle):
     groups = []
     for i, (name, shape, kind, _) in enumerate(oracle.registry):
+        if kind in names.FROZEN:
+            continue
         decay = 0.0 if kind in ('gamma', 'beta', 'embedding', 'table') else WEIGHT_DECAY
         lr = LR * (BACKBONE_FACTOR if name.startswith('backbone.') else 1.0)
         groups.append(dict(params=[p for p, _ in oracle.pieces(i)], lr=lr, weight_decay=decay))
@@ -267,7 +291,8 @@ def case(c):
         maps[f'masks{p}'] = wide(masks.detach().numpy())
     oracle.model.zero_grad()
     out.loss.backward()
-    grads = [short(oracle.gather(i, lambda p: p.grad)) for i in range(len(oracle.registry))]
+    grads = [[] if kind in names.FROZEN else short(oracle.gather(i, lambda p: p.grad))
+             for i, (_, _, kind, _) in enumerate(oracle.registry)]
     matched = [[[q.tolist(), t.tolist()] for q, t in oracle.matched[p]] for p in range(len(predictions))]
     number = lambda v: float(f'{v:.12g}')
     result = dict(made_with=dict(torch=torch.__version__, transformers=transformers.__version__),

@@ -1,30 +1,17 @@
 """Parameters in the reference's order: detectron2 name, shape, kind, and where Hugging Face keeps them.
 
-Kinds say how the golden tests fill a parameter (values.py) and which group of the optimiser it belongs to.
+Kinds say how the golden tests fill a parameter (values.py) and which group of the optimiser it belongs to; those of
+FROZEN are constants of the model.
 """
 E = 'model.pixel_level_module.encoder.'
 D = 'model.pixel_level_module.decoder.'
 T = 'model.transformer_module.'
 PD = 'sem_seg_head.pixel_decoder.'
 TP = 'sem_seg_head.predictor.'
+FROZEN = ('frozen_gamma', 'frozen_beta', 'mean', 'var')
 
 
-def registry(c):
-    """c: sizes as in cases.py. List of (name, shape, kind, [hf names]); several hf names: equal blocks of rows."""
-    out = []
-
-    def add(name, shape, kind, *hf):
-        out.append((name, tuple(shape), kind, list(hf)))
-
-    def dense(name, shape, *hf, bias=True, kind='weight', bias_kind='bias'):
-        add(name + '.weight', shape, kind, *[h + '.weight' for h in hf])
-        if bias:
-            add(name + '.bias', shape[:1], bias_kind, *[h + '.bias' for h in hf])
-
-    def norm(name, width, hf):
-        add(name + '.weight', [width], 'gamma', hf + '.weight')
-        add(name + '.bias', [width], 'beta', hf + '.bias')
-
+def swin(c, add, dense, norm):
     C, W = c['embed_dim'], c['window']
     dense('backbone.patch_embed.proj', [C, 3, 4, 4], E + 'swin.embeddings.patch_embeddings.projection')
     norm('backbone.patch_embed.norm', C, E + 'swin.embeddings.norm')
@@ -47,6 +34,52 @@ def registry(c):
             norm(n + 'norm', 4 * d, h + 'norm')
     for i in range(4):
         norm(f'backbone.norm{i}', C << i, E + f'hidden_states_norms.stage{i + 1}')
+
+
+def resnet(c, add):
+    """Frozen norms: kinds that have no gradient."""
+    def conv(name, shape, hf):
+        add(name + '.weight', shape, 'weight', hf + '.convolution.weight')
+        for leaf, kind in (('weight', 'frozen_gamma'), ('bias', 'frozen_beta'), ('running_mean', 'mean'),
+                           ('running_var', 'var')):
+            add(f'{name}.norm.{leaf}', shape[:1], kind, f'{hf}.normalization.{leaf}')
+
+    C = c['embed_dim']
+    conv('backbone.stem.conv1', [C // 4, 3, 7, 7], E + 'embedder.embedder')
+    width = C // 4
+    for i in range(4):
+        out, inner = C << i, (C << i) // 4
+        for j in range(c['depths'][i]):
+            n, h = f'backbone.res{i + 2}.{j}.', E + f'encoder.stages.{i}.layers.{j}.'
+            if width != out:
+                conv(n + 'shortcut', [out, width, 1, 1], h + 'shortcut')
+            conv(n + 'conv1', [inner, width, 1, 1], h + 'layer.0')
+            conv(n + 'conv2', [inner, inner, 3, 3], h + 'layer.1')
+            conv(n + 'conv3', [out, inner, 1, 1], h + 'layer.2')
+            width = out
+
+
+def registry(c):
+    """c: sizes as in cases.py. List of (name, shape, kind, [hf names]); several hf names: equal blocks of rows."""
+    out = []
+
+    def add(name, shape, kind, *hf):
+        out.append((name, tuple(shape), kind, list(hf)))
+
+    def dense(name, shape, *hf, bias=True, kind='weight', bias_kind='bias'):
+        add(name + '.weight', shape, kind, *[h + '.weight' for h in hf])
+        if bias:
+            add(name + '.bias', shape[:1], bias_kind, *[h + '.bias' for h in hf])
+
+    def norm(name, width, hf):
+        add(name + '.weight', [width], 'gamma', hf + '.weight')
+        add(name + '.bias', [width], 'beta', hf + '.bias')
+
+    C = c['embed_dim']
+    if c.get('resnet'):
+        resnet(c, add)
+    else:
+        swin(c, add, dense, norm)
 
     H, M = c['hidden'], c['mask_dim']
     for k in range(3):

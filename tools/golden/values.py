@@ -15,7 +15,8 @@ def parameter(index, shape, kind, seed):
     fan_in = n // shape[0]
     scale, shift = {'gamma': (0.1, 1.0), 'beta': (0.1, 0.0), 'table': (0.5, 0.0), 'embedding': (1.0, 0.0),
                     'level': (1.0, 0.0), 'offset_weight': (0.02, 0.0), 'offset_bias': (1.0, 0.0),
-                    'bias': (0.1, 0.0),
+                    'bias': (0.1, 0.0), 'frozen_gamma': (0.1, 1.0), 'frozen_beta': (0.1, 0.0), 'mean': (0.1, 0.0),
+                    'var': (0.1, 1.0),
                     'weight': (np.float32(1.0) / np.sqrt(np.float32(fan_in)), 0.0)}[kind]
     return (np.float32(shift) + np.float32(scale) * x).astype(np.float32).reshape(shape)
 

@@ -1,4 +1,4 @@
-#include "src/loss/assign.h"
+#include "kernels/cpu/cpu.h"
 
 #include <math.h>
 
@@ -15,11 +15,12 @@ struct problem {
     uint8_t *row_done, *column_done;
 };
 
-size_t uda_assign_bytes(int64_t Q, int64_t M)
+/* Of the largest problem, rounded so that every problem's memory is aligned. */
+static int64_t problem_bytes(const struct uda_assign_args *a)
 {
-    size_t rows = (size_t)(Q < M ? Q : M), columns = (size_t)(Q < M ? M : Q);
-    return (rows + 2 * columns) * sizeof(double) + (rows + 2 * columns) * sizeof(int32_t) + rows +
-           columns + 64;
+    int64_t rows = min_i64(a->Q, a->most), columns = max_i64(a->Q, a->most);
+    int64_t bytes = (rows + 2 * columns) * (int64_t)(sizeof(double) + sizeof(int32_t)) + rows + columns;
+    return ceil_div(bytes, 64) * 64;
 }
 
 static void carve(struct problem *p, void *work)
@@ -107,33 +108,70 @@ static void augment(struct problem *p, int64_t start)
     }
 }
 
-int uda_assign(int32_t *query, int32_t *target, const float *cost, int64_t Q, int64_t M, void *work,
-               struct uda_err *err)
+/* 1 + its index, or 0. */
+static int64_t first_wrong(const float *cost, int64_t count)
 {
-    for (int64_t i = 0; i < Q * M; i++) {
+    for (int64_t i = 0; i < count; i++) {
         if (!isfinite(cost[i])) {
-            return uda_fail(err, UDA_NONFINITE,
-                            "matching cost of query %lld and target %lld is not a number: training "
-                            "has diverged: lower optimizer.lr", (long long)(i / M), (long long)(i % M));
+            return i + 1;
         }
     }
-    bool transposed = M < Q;
-    struct problem p = {.rows = transposed ? M : Q,
-                        .columns = transposed ? Q : M,
+    return 0;
+}
+
+/* Row i with column i: of costs that have no order. */
+static void pair_in_order(struct problem *p)
+{
+    for (int64_t i = 0; i < p->rows; i++) {
+        p->column_of[i] = p->row_of[i] = (int32_t)i;
+    }
+}
+
+struct assign_job {
+    const struct uda_assign_args *a;
+    int64_t bytes;
+};
+
+static void solve(void *args, int64_t i)
+{
+    const struct assign_job *job = args;
+    const struct uda_assign_args *a = job->a;
+    int64_t at = i / a->N * a->T, n = i % a->N, first = a->first[n], M = a->first[n + 1] - first;
+    const float *cost = a->cost + (at + first) * a->Q;
+    bool transposed = M < a->Q;
+    struct problem p = {.rows = transposed ? M : a->Q,
+                        .columns = transposed ? a->Q : M,
                         .cost = cost,
                         .row_stride = transposed ? 1 : M,
                         .column_stride = transposed ? M : 1};
-    carve(&p, work);
-    for (int64_t i = 0; i < p.rows; i++) {
-        augment(&p, i);
-    }
-    int64_t pairs = 0;
-    for (int64_t q = 0; q < Q; q++) {
-        int32_t partner = transposed ? p.row_of[q] : p.column_of[q];
-        if (partner >= 0) {
-            query[pairs] = (int32_t)q;
-            target[pairs++] = partner;
+    carve(&p, (unsigned char *)a->ws.data + i * job->bytes);
+    a->wrong[i] = first_wrong(cost, a->Q * M);
+    if (a->wrong[i] > 0) {
+        pair_in_order(&p);
+    } else {
+        for (int64_t row = 0; row < p.rows; row++) {
+            augment(&p, row);
         }
     }
+    int32_t *query = a->query + at + first, *target = a->target + at + first, *label = a->label + i * a->Q;
+    for (int64_t q = 0; q < a->Q; q++) {
+        int32_t partner = transposed ? p.row_of[q] : p.column_of[q];
+        label[q] = (int32_t)a->K;
+        if (partner >= 0) {
+            *query++ = (int32_t)q;
+            *target++ = partner;
+            label[q] = a->cls[first + partner];
+        }
+    }
+}
+
+int UDA_CPU(assign)(struct uda_stream *stream, struct uda_assign_args *a)
+{
+    struct assign_job job = {.a = a, .bytes = problem_bytes(a)};
+    if (a->ws.data == NULL) {
+        a->ws.bytes = (size_t)max_i64(a->P * a->N * job.bytes, 1);
+        return 0;
+    }
+    uda_team_run(stream->team, a->P * a->N, solve, &job);
     return 0;
 }

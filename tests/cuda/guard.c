@@ -1,0 +1,454 @@
+/*
+ * A module like the CUDA one whose device is the CPU with memory that only its kernels and copies may
+ * touch: a program that dereferences a device's pointer dies, one that hands a kernel memory of the host
+ * is told so and dies. Compiled twice. guard.so has the CPU's kernels: its results are the CPU's, byte by
+ * byte. guard_cuda.so (GUARD_GRID) has the CUDA kernels under the host harness: slow, and what a GPU computes
+ * but for libraries and rounding. UDA_GRID=descending or shuffled when a device is opened changes the order
+ * in which blocks and threads run: results that follow it are a race.
+ *
+ *     UDA_CUDA_MODULE=guard.so uda4inst run manifests/smoke.yaml --set runtime.device=cuda
+ *     UDA_CUDA_MODULE=guard_cuda.so test_step --close
+ *
+ * It counts what the program asks of a device: guard_counts, and with UDA_GUARD_COUNT set a line on stderr
+ * when a device is closed.
+ */
+#define _DEFAULT_SOURCE 1 /* MAP_ANONYMOUS, madvise */
+
+#include "kernels/backend.h"
+#include "src/base/arena.h"
+#include "src/base/hash.h"
+#include "tests/cuda/group.h"
+#include "tests/cuda/guard.h"
+
+#if defined(GUARD_GRID)
+#include "kernels/cuda/table.h"
+#include "tests/cuda/grid.h"
+#endif
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define REGION_BYTES ((size_t)1 << 37)
+#define BLOCKS 4096
+#define PINNED 256 /* blocks of pinned memory; uploads of them without a wait */
+#define DEVICES 4
+#define PAGE_BYTES ((size_t)2 << 20) /* a large page: locking costs as much as there are pages */
+#define POISON_BYTES ((size_t)64 << 20) /* larger blocks are the step's slabs, which stay untouched */
+
+/* One thread uses devices at a time. */
+static unsigned char *region;
+static size_t used_bytes;
+static struct block {
+    unsigned char *data;
+    size_t bytes;
+    bool used;
+} block[BLOCKS];
+static int blocks;
+static int64_t counts[GUARD_COUNTS];
+
+static void demand(bool good, const char *what)
+{
+    if (!good) {
+        (void)fprintf(stderr, "guard: %s\n", what);
+        abort();
+    }
+}
+
+static void unlock(void)
+{
+    demand(used_bytes == 0 || mprotect(region, used_bytes, PROT_READ | PROT_WRITE) == 0, "cannot unlock");
+}
+
+static void lock(void)
+{
+    demand(used_bytes == 0 || mprotect(region, used_bytes, PROT_NONE) == 0, "cannot lock");
+}
+
+static bool ours(const void *p)
+{
+    const unsigned char *at = p;
+    return at >= region && at < region + used_bytes;
+}
+
+static void expect(const char *kernel, const void *const *pointer, int count)
+{
+    for (int i = 0; i < count; i++) {
+        if (pointer[i] != NULL && !ours(pointer[i])) {
+            (void)fprintf(stderr, "guard: kernel %s: its pointer %d is memory of the host\n", kernel, i);
+            abort();
+        }
+    }
+}
+
+#if defined(GUARD_GRID)
+static const struct uda_kernels *inner(void) { return &uda_cuda_table; }
+
+static void check_grid(void)
+{
+    if (uda_grid_failure() != NULL) {
+        (void)fprintf(stderr, "guard: %s\n", uda_grid_failure());
+        abort();
+    }
+}
+
+static void choose_order(void)
+{
+    const char *order = getenv("UDA_GRID");
+    uda_grid_order(order != NULL && strcmp(order, "descending") == 0 ? UDA_GRID_DESCENDING
+                   : order != NULL && strcmp(order, "shuffled") == 0 ? UDA_GRID_SHUFFLED
+                                                                     : UDA_GRID_ASCENDING);
+}
+#else
+static const struct uda_kernels *inner(void) { return uda_kernels_cpu(); }
+static void check_grid(void) {}
+static void choose_order(void) {}
+#endif
+
+/* The device's pointers in each struct of arguments; what the host reads is left out. */
+#define POINTERS(type, ...)                                                                        \
+    static void expect_##type(const char *kernel, const struct type *a)                            \
+    {                                                                                              \
+        const void *const pointer[] = {a->ws.data, __VA_ARGS__};                                   \
+        expect(kernel, pointer, (int)UDA_LEN(pointer));                                            \
+    }
+POINTERS(uda_gemm_args, a->A, a->B, a->bias, a->C)
+POINTERS(uda_column_sum_args, a->x, a->y)
+POINTERS(uda_conv_args, a->x, a->w, a->dy, a->y, a->dx, a->dw)
+POINTERS(uda_layernorm_args, a->a, a->b, a->sum, a->y, a->stats, a->x, a->saved_stats, a->dy, a->gamma,
+         a->beta, a->dx, a->dx2, a->dgamma, a->dbeta)
+POINTERS(uda_groupnorm_args, a->x, a->gamma, a->beta, a->y, a->stats, a->saved_stats, a->dy, a->dx,
+         a->dgamma, a->dbeta)
+POINTERS(uda_frozen_norm_args, a->x, a->add, a->gamma, a->beta, a->mean, a->var, a->y, a->saved_y, a->dy,
+         a->dx, a->dadd)
+POINTERS(uda_add_args, a->a, a->b, a->y)
+POINTERS(uda_unary_args, a->x, a->dy, a->y, a->dx)
+POINTERS(uda_copy_blocks_args, a->x, a->y)
+POINTERS(uda_fill_args, a->y)
+POINTERS(uda_sum_blocks_args, a->x, a->y)
+POINTERS(uda_patchify_args, a->x, a->y)
+POINTERS(uda_patch_merge_args, a->x, a->dy, a->y, a->dx)
+POINTERS(uda_window_attention_args, a->qkv, a->qkv_bias, a->table, a->y, a->log_sums, a->saved_log_sums,
+         a->dy, a->dqkv, a->dbias, a->dtable)
+POINTERS(uda_attention_args, a->q, a->k, a->v, a->dy, a->mask, a->y, a->lse, a->dq, a->dk, a->dv)
+POINTERS(uda_attention_mask_args, a->e, a->f, a->bits)
+POINTERS(uda_resize_args, a->x, a->add, a->dy, a->y, a->dx, a->dadd)
+POINTERS(uda_centre_pool_args, a->x, a->y)
+POINTERS(uda_max_pool_args, a->x, a->saved_y, a->dy, a->y, a->dx)
+POINTERS(uda_sine_position_args, a->y)
+POINTERS(uda_deform_args, a->value, a->offsets, a->weights, a->dy, a->y, a->dvalue, a->doffsets,
+         a->dweights)
+POINTERS(uda_match_cost_args, a->logits, a->e, a->f, a->point, a->cls, a->mask, a->cost)
+POINTERS(uda_assign_args, a->first, a->cls, a->cost, a->query, a->target, a->label, a->wrong)
+POINTERS(uda_class_loss_args, a->logits, a->target, a->loss, a->dlogits)
+POINTERS(uda_mask_loss_args, a->e, a->f, a->candidate, a->random, a->query, a->target, a->mask, a->point,
+         a->dlogit, a->loss_mask, a->loss_dice)
+POINTERS(uda_mask_grad_args, a->e, a->f, a->point, a->dlogit, a->query, a->de, a->df)
+POINTERS(uda_uniform_args, a->counter, a->y)
+POINTERS(uda_sum_squares_args, a->x, a->sum)
+POINTERS(uda_spoil_args, a->value, a->fault, a->x)
+POINTERS(uda_adamw_args, a->squares, a->value, a->m, a->v, a->grad)
+POINTERS(uda_ema_args, a->teacher, a->student)
+POINTERS(uda_scale_add_args, a->y, a->x)
+
+#define UDA_KERNEL(kernel, args)                                                                   \
+    static int guard_##kernel(struct uda_stream *stream, struct args *a)                           \
+    {                                                                                              \
+        expect_##args(#kernel, a);                                                                 \
+        unlock();                                                                                  \
+        counts[GUARD_KERNELS] += a->ws.data != NULL ? 0 : 1; /* a second call is the same run */    \
+        int rc = inner()->kernel(stream, a);                                                       \
+        lock();                                                                                    \
+        check_grid();                                                                              \
+        return rc;                                                                                 \
+    }
+#include "kernels/kernels.def"
+#undef UDA_KERNEL
+
+static const char *libraries(void) { return inner()->libraries(); }
+
+static const struct uda_kernels kernels = {
+    .name = "guard",
+    .libraries = libraries,
+#define UDA_KERNEL(kernel, args) .kernel = guard_##kernel,
+#include "kernels/kernels.def"
+#undef UDA_KERNEL
+};
+
+static int count(char *text, size_t bytes)
+{
+    (void)text;
+    (void)bytes;
+    return DEVICES;
+}
+
+static int describe(char *text, size_t bytes, int device, struct uda_err *err)
+{
+    (void)device;
+    (void)err;
+    (void)snprintf(text, bytes, "the CPU behind locked memory");
+    return 0;
+}
+
+static int open_stream(void **stream, int device, struct uda_err *err)
+{
+    static int handle[DEVICES];
+    if (device < 0 || device >= DEVICES) {
+        return uda_fail(err, UDA_UNSUPPORTED, "guard: device %d: no such device (%d at hand)", device,
+                        DEVICES);
+    }
+    if (region == NULL) {
+        void *data = mmap(NULL, REGION_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        demand(data != MAP_FAILED, "cannot reserve memory");
+        size_t over = (size_t)data % PAGE_BYTES;
+        region = (unsigned char *)data + (over == 0 ? 0 : PAGE_BYTES - over);
+        (void)madvise(data, REGION_BYTES, MADV_HUGEPAGE);
+    }
+    choose_order();
+    handle[device] = device;
+    *stream = &handle[device];
+    return 0;
+}
+
+static void close_stream(void **stream)
+{
+    if (*stream != NULL && getenv("UDA_GUARD_COUNT") != NULL) {
+        (void)fprintf(stderr, "guard: %lld kernels, %lld uploads of %lld bytes, %lld downloads, %lld clears, "
+                              "%lld waits, %lld swaps\n",
+                      (long long)counts[GUARD_KERNELS], (long long)counts[GUARD_UPLOADS],
+                      (long long)counts[GUARD_BYTES],
+                      (long long)counts[GUARD_DOWNLOADS], (long long)counts[GUARD_CLEARS],
+                      (long long)counts[GUARD_WAITS], (long long)counts[GUARD_SWAPS]);
+    }
+    *stream = NULL;
+}
+
+static int enter(void *stream, struct uda_err *err)
+{
+    (void)stream;
+    (void)err;
+    return 0;
+}
+
+/* Uploads from pinned memory that a GPU may still be reading, until the host waits. */
+static struct pending {
+    const void *from;
+    size_t bytes;
+    struct uda_digest digest;
+} pending[PINNED];
+static int pendings;
+
+static void wait_for_device(void)
+{
+    counts[GUARD_WAITS]++;
+    for (int i = 0; i < pendings; i++) {
+        demand(uda_digest_equal(pending[i].digest, uda_digest_of(pending[i].from, pending[i].bytes)),
+               "pinned memory was changed before the device had read it");
+    }
+    pendings = 0;
+}
+
+static int synchronize(void *stream, struct uda_err *err)
+{
+    wait_for_device();
+    return enter(stream, err);
+}
+
+/* ---- pinned memory ---- */
+
+static struct pinned {
+    unsigned char *data;
+    size_t bytes;
+} pinned[PINNED];
+
+static bool is_pinned(const void *p)
+{
+    const unsigned char *at = p;
+    for (int i = 0; i < PINNED; i++) {
+        if (pinned[i].data != NULL && at >= pinned[i].data && at < pinned[i].data + pinned[i].bytes) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int alloc_host(void **data, void *stream, size_t bytes, struct uda_err *err)
+{
+    int free_at = 0;
+    (void)stream;
+    while (free_at < PINNED && pinned[free_at].data != NULL) {
+        free_at++;
+    }
+    unsigned char *made = free_at < PINNED ? uda_alloc(bytes + 1) : NULL;
+    if (made == NULL) {
+        return uda_fail(err, UDA_NOMEM, "guard: out of pinned memory");
+    }
+    pinned[free_at] = (struct pinned){made, bytes};
+    *data = made;
+    return 0;
+}
+
+static void release_host(void *data)
+{
+    demand(pendings == 0, "pinned memory was freed before the device had read it");
+    for (int i = 0; i < PINNED; i++) {
+        if (pinned[i].data == data) {
+            pinned[i].data = NULL;
+        }
+    }
+    uda_free(data);
+}
+
+/* ---- memory of the device ---- */
+
+/* A free block of the same size, or the next of the region. */
+static struct block *find_block(size_t bytes)
+{
+    for (int i = 0; i < blocks; i++) {
+        if (!block[i].used && block[i].bytes == bytes) {
+            return &block[i];
+        }
+    }
+    demand(blocks < BLOCKS && bytes <= REGION_BYTES - PAGE_BYTES - used_bytes, "too many blocks");
+    block[blocks] = (struct block){.data = region + used_bytes, .bytes = bytes};
+    used_bytes += bytes;
+    return &block[blocks++];
+}
+
+static int alloc(void **data, void *stream, size_t bytes, struct uda_err *err)
+{
+    (void)stream;
+    if (bytes > REGION_BYTES / 8) {
+        return uda_fail(err, UDA_NOMEM, "guard: out of memory");
+    }
+    struct block *b = find_block((bytes / PAGE_BYTES + 1) * PAGE_BYTES);
+    b->used = true;
+    if (b->bytes <= POISON_BYTES) {
+        unlock();
+        memset(b->data, 0xff, b->bytes); /* NaN */
+        lock();
+    }
+    *data = b->data;
+    return 0;
+}
+
+static void release(void *data)
+{
+    for (int i = 0; i < blocks; i++) {
+        if (block[i].data == data) {
+            demand(block[i].used, "freed twice");
+            (void)madvise(data, block[i].bytes, MADV_DONTNEED);
+            block[i].used = false;
+            return;
+        }
+    }
+    demand(data == NULL, "freed what was not allocated");
+}
+
+static int upload(void *stream, void *to, const void *from, size_t bytes, struct uda_err *err)
+{
+    (void)stream;
+    (void)err;
+    counts[GUARD_UPLOADS]++;
+    counts[GUARD_BYTES] += (int64_t)bytes;
+    demand(bytes == 0 || (ours(to) && !ours(from)), "an upload goes from the host to the device");
+    if (is_pinned(from)) {
+        demand(pendings < PINNED, "too many uploads without a wait");
+        pending[pendings++] = (struct pending){from, bytes, uda_digest_of(from, bytes)};
+    }
+    unlock();
+    memcpy(to, from, bytes);
+    lock();
+    return 0;
+}
+
+static int download(void *stream, void *to, const void *from, size_t bytes, struct uda_err *err)
+{
+    (void)stream;
+    (void)err;
+    counts[GUARD_DOWNLOADS]++;
+    wait_for_device();
+    demand(bytes == 0 || (ours(from) && !ours(to)), "a download goes from the device to the host");
+    unlock();
+    memcpy(to, from, bytes);
+    lock();
+    return 0;
+}
+
+static int clear(void *stream, void *data, size_t bytes, struct uda_err *err)
+{
+    (void)stream;
+    (void)err;
+    counts[GUARD_CLEARS]++;
+    demand(bytes == 0 || ours(data), "cleared memory is the device's");
+    unlock();
+    memset(data, 0, bytes);
+    lock();
+    return 0;
+}
+
+/* ---- the group: several processes, a device each ---- */
+
+static int place(char *text, size_t bytes, void *stream, struct uda_err *err)
+{
+    (void)err;
+    (void)snprintf(text, bytes, "guard:%d", *(const int *)stream);
+    return 0;
+}
+
+static int swap(void *member, const struct uda_group_part *part, struct uda_err *err)
+{
+    int ranks = group_ranks(member);
+    for (int r = 0; r < ranks; r++) {
+        demand(part[r].send_count == 0 || ours(part[r].send), "what is sent is the device's");
+        demand(part[r].recv_count == 0 || ours(part[r].recv), "what is received is the device's");
+    }
+    counts[GUARD_SWAPS]++;
+    return group_swap(member, part, err);
+}
+
+static void copy_there(void *to, const void *from, size_t bytes)
+{
+    unlock();
+    memcpy(to, from, bytes);
+    lock();
+}
+
+static int look(void *member, enum uda_group_state *state, struct uda_err *err)
+{
+    return group_look(member, state, copy_there, err);
+}
+
+static const struct uda_backend_group group = {GROUP_OVER_MEMORY, .place = place, .swap = swap, .look = look};
+
+/* With UDA_GUARD_LACKS=NAME the module lacks that kernel. */
+static const char *missing(int64_t index) { return index == 0 ? getenv("UDA_GUARD_LACKS") : NULL; }
+
+UDA_EXPORT const struct uda_backend *uda_backend_module(void);
+UDA_EXPORT guard_counts_fn guard_counts;
+
+const int64_t *guard_counts(void) { return counts; }
+
+const struct uda_backend *uda_backend_module(void)
+{
+    static const struct uda_backend backend = {.abi = uda_backend_abi,
+                                               .name = "guard",
+                                               .kernels = &kernels,
+                                               .count = count,
+                                               .describe = describe,
+                                               .open = open_stream,
+                                               .close = close_stream,
+                                               .enter = enter,
+                                               .alloc = alloc,
+                                               .free = release,
+                                               .alloc_host = alloc_host,
+                                               .free_host = release_host,
+                                               .upload = upload,
+                                               .download = download,
+                                               .clear = clear,
+                                               .synchronize = synchronize,
+                                               .missing = missing,
+                                               .group = &group};
+    return &backend;
+}
