@@ -7,7 +7,7 @@
 
 /*
  * y[n,i] = a[n,i] + scale[n] b[n stride_b + i] for n < N, i < count. stride_b = count: same shape;
- * 0: one block for all. scale: N floats of the host, or NULL for 1. y may be a. type: of a and y;
+ * 0: one block for all. scale: N floats, or NULL for 1. y may be a. type: of a and y;
  * type_b: of b. Sums of floats have a float b.
  */
 struct uda_add_args {

@@ -7,8 +7,7 @@
 
 /*
  * y[n stride_y + i] (+)= scale[n] x[n stride_x + i] for n < N, i < count. stride_x = 0 repeats one
- * block. scale: N floats of the host, or NULL for 1. type: of y; type_x: of x; where they differ x is
- * converted.
+ * block. scale: N floats, or NULL for 1. type: of y; type_x: of x; where they differ x is converted.
  */
 struct uda_copy_blocks_args {
     struct uda_workspace ws;

@@ -23,6 +23,19 @@
 
 #define UDA_BACKEND_SYMBOL "uda_backend_module"
 
+/*
+ * Graphs: the work of a stream between begin and end is not done, but kept as a graph, and done at each
+ * launch in the same order with the same arguments. In between only kernels and clear may be called. NULL:
+ * the backend knows none.
+ */
+struct uda_backend_graphs {
+    int (*begin)(void *stream, struct uda_err *err);
+    /* Fills *graph; NULL on error, also of a kernel since begin. */
+    int (*end)(void **graph, void *stream, struct uda_err *err);
+    int (*launch)(void *stream, void *graph, struct uda_err *err);
+    void (*destroy)(void *graph); /* launches of it have been waited for */
+};
+
 struct uda_backend {
     uint64_t (*abi)(void); /* uda_backend_abi of the module's build */
     const char *name; /* "cuda" */
@@ -49,6 +62,7 @@ struct uda_backend {
     /* Name of the index-th kernel that the module lacks (it returns UDA_UNSUPPORTED), NULL at the
      * end. */
     const char *(*missing)(int64_t index);
+    const struct uda_backend_graphs *graphs;
     const struct uda_backend_group *group; /* NULL: devices of several processes know nothing of each other */
 };
 
@@ -58,7 +72,7 @@ typedef const struct uda_backend *uda_backend_module_fn(void);
 static inline uint64_t uda_backend_abi(void)
 {
     /* add 1 when the meaning of a field changes */
-    uint64_t abi = 1 + sizeof(struct uda_backend) + sizeof(struct uda_backend_group);
+    uint64_t abi = 2 + sizeof(struct uda_backend) + sizeof(struct uda_backend_group);
 #define UDA_KERNEL(kernel, args) abi = abi * 1000003u + sizeof(struct args);
 #include "kernels/kernels.def"
 #undef UDA_KERNEL

@@ -82,6 +82,15 @@ part_resume() {
         else
             fail "$precision: two runs differ: $(last "$work/log" 2)"
         fi
+        if (export UDA_CUDA_GRAPHS=0 && smoke 0 single-$precision "$@") &&
+            same_run "$work/whole-$precision" "$work/single-$precision"; then
+            pass "$precision: kernels one by one, without graphs: the same bytes"
+        else
+            fail "$precision: with graphs and without differ: $(last "$work/log" 2)"
+        fi
+        if grep -q 'launched one by one' "$work/log"; then
+            fail "$precision: no graphs: $(grep 'launched one by one' "$work/log" | head -1)"
+        fi
         if smoke 75 stopped-$precision "$@" --stop-after-step 5 &&
             smoke 75 stopped-$precision "$@" --stop-after-step 11 && smoke 0 stopped-$precision "$@" &&
             same_run "$work/whole-$precision" "$work/stopped-$precision"; then

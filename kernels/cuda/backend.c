@@ -1,5 +1,6 @@
 /* The module's face: devices, memory and copies by the CUDA runtime. */
 #include "kernels/backend.h"
+#include "kernels/cuda/graph.h"
 #include "kernels/cuda/group.h"
 #include "kernels/cuda/library.h"
 #include "kernels/cuda/table.h"
@@ -177,6 +178,7 @@ const struct uda_backend *uda_backend_module(void)
                                                .clear = clear,
                                                .synchronize = synchronize,
                                                .missing = uda_cuda_missing,
+                                               .graphs = &uda_cuda_graphs,
                                                .group = UDA_CUDA_GROUP};
     return &backend;
 }

@@ -5,8 +5,7 @@
  * waits or calls a library, so it can be captured in a graph; a launch's shape depends on sizes alone.
  * No float atomics: fixed-shape reductions in two stages, gathers, or integers (sums of integers do not
  * depend on the order). Pointers in the arguments are device memory unless the argument's comment says
- * "of the host" (few numbers: they travel with the launch, as uda_scales does); those are read before the
- * function returns.
+ * "of the host" (few numbers); those are read before the function returns, and the kernel is not for a graph.
  *
  * How to add a kernel
  * 1. kernels/cuda/FAMILY.cu, in the list of kernels/cuda/meson.build. It includes
@@ -48,13 +47,9 @@
  * Host code reaches a device's memory by uda_tape_lend, upload and download alone; tests/cuda/guard.c is
  * a device on which anything else ends the program.
  *
- * A step waits once, at its end: a captured one could be replayed but for what would be frozen.
- * NEEDSWORK: that is, by value: drop-path scales (add, copy_blocks), denominators (class_loss, mask_loss),
- * the learning rates and t (adamw), weights of a step's parts; as shapes of launches and places of arrays:
- * the numbers of targets (match_cost, assign, mask_loss, uniform), which need padding and counts in device
- * memory; as addresses: the images and the block of facts, which come from the pool or from
- * uda_trainer_ahead. Points, classes, masks, losses, costs and the clipping factor lie in device memory
- * already.
+ * A step waits once, at its end, and what comes before its update is one graph (src/tensor/replay.h) as long
+ * as no argument changes from step to step: so what does change is given by pointer, and sizes by value are
+ * those that there is room for.
  */
 #ifndef UDA_KERNELS_CUDA_CUDA_H
 #define UDA_KERNELS_CUDA_CUDA_H

@@ -63,7 +63,7 @@ static inline int uda_cuda_launched(void)
         (void)(stream);                                                                            \
         if (launch_blocks.x > 0 && launch_blocks.y > 0 && launch_blocks.z > 0) {                             \
             uda_host_launch(#kernel, __FILE__, launch_blocks, (threads), (shared),                 \
-                            [&]() { kernel(__VA_ARGS__); });                                       \
+                            [](auto... host_args) { kernel(host_args...); }, __VA_ARGS__);         \
         }                                                                                          \
     } while (0)
 #define UDA_UNROLL
@@ -148,21 +148,6 @@ static __device__ __forceinline__ void uda_store4(uda_bf16 *p, const uda_quad &q
 template <typename T> static inline bool uda_fours(const T *p)
 {
     return reinterpret_cast<uintptr_t>(p) % (4 * sizeof(T)) == 0;
-}
-
-/* ---- a few numbers of the host ---- */
-
-/* They travel with the launch as a kernel's `const __grid_constant__ uda_scales scale`. */
-#define UDA_SCALES 256
-struct uda_scales {
-    float of[UDA_SCALES];
-};
-
-static inline void uda_scales_set(uda_scales *scales, const float *from, int64_t count)
-{
-    for (int64_t i = 0; i < count; i++) {
-        scales->of[i] = from[i];
-    }
 }
 
 /* ---- sums ---- */

@@ -124,51 +124,43 @@ static __device__ __forceinline__ void add_four(T *y, const T *a, const TB *b, f
 template <typename T, typename TB, bool FOURS, bool SCALED>
 static __global__ void __launch_bounds__(THREADS)
     add_blocks(T *y, const T *a, const TB *b, int64_t N, int64_t count, int64_t stride_b,
-               const __grid_constant__ uda_scales scale)
+               const float *scale)
 {
     int64_t at = (int64_t)blockIdx.x * THREADS + threadIdx.x, fours = uda_ceil_div(count, PER_THREAD);
     int64_t n = uda_divide(at, fours), first = (at - n * fours) * PER_THREAD;
     if (n < N) {
         add_four<T, TB, FOURS>(y + n * count + first, a + n * count + first, b + n * stride_b + first,
-                               SCALED ? scale.of[n] : 1.0f, count - first);
+                               SCALED ? scale[n] : 1.0f, count - first);
     }
 }
 
-/* Rows first.. of the arguments, or all as one. */
 template <typename T, typename TB, bool SCALED>
-static void add_launch(struct uda_stream *stream, const struct uda_add_args *args, int64_t row, int64_t N,
-                       int64_t count, int64_t stride_b, const uda_scales &scale)
+static void add_launch(struct uda_stream *stream, const struct uda_add_args *args, int64_t N, int64_t count,
+                       int64_t stride_b)
 {
-    T *y = static_cast<T *>(args->y) + row * count;
-    const T *a = static_cast<const T *>(args->a) + row * count;
-    const TB *b = static_cast<const TB *>(args->b) + row * stride_b;
+    T *y = static_cast<T *>(args->y);
+    const T *a = static_cast<const T *>(args->a);
+    const TB *b = static_cast<const TB *>(args->b);
     bool fours = (N == 1 || (count % PER_THREAD == 0 && stride_b % PER_THREAD == 0)) && uda_fours(y) &&
                  uda_fours(a) && uda_fours(b);
     dim3 blocks = uda_blocks(N * uda_ceil_div(count, PER_THREAD), THREADS);
     if (fours) {
         UDA_CUDA_LAUNCH((add_blocks<T, TB, true, SCALED>), blocks, THREADS, 0, stream, y, a, b, N, count,
-                        stride_b, scale);
+                        stride_b, args->scale);
     } else {
         UDA_CUDA_LAUNCH((add_blocks<T, TB, false, SCALED>), blocks, THREADS, 0, stream, y, a, b, N, count,
-                        stride_b, scale);
+                        stride_b, args->scale);
     }
 }
 
 template <typename T, typename TB> static int add_run(struct uda_stream *stream, const struct uda_add_args *a)
 {
-    uda_scales scale = {};
-    if (a->scale == NULL && a->stride_b == a->count) {
-        add_launch<T, TB, false>(stream, a, 0, 1, a->N * a->count, 0, scale);
-        return uda_cuda_launched();
-    }
-    if (a->scale == NULL) {
-        add_launch<T, TB, false>(stream, a, 0, a->N, a->count, a->stride_b, scale);
-        return uda_cuda_launched();
-    }
-    for (int64_t n = 0; n < a->N; n += UDA_SCALES) {
-        int64_t rows = uda_least(UDA_SCALES, a->N - n);
-        uda_scales_set(&scale, a->scale + n, rows);
-        add_launch<T, TB, true>(stream, a, n, rows, a->count, a->stride_b, scale);
+    if (a->scale != NULL) {
+        add_launch<T, TB, true>(stream, a, a->N, a->count, a->stride_b);
+    } else if (a->stride_b == a->count) { /* all as one block */
+        add_launch<T, TB, false>(stream, a, 1, a->N * a->count, 0);
+    } else {
+        add_launch<T, TB, false>(stream, a, a->N, a->count, a->stride_b);
     }
     return uda_cuda_launched();
 }

@@ -12,8 +12,7 @@ struct copy_shape {
 /* A thread has four values of one block; the blocks follow each other at ceil(count / 4) threads. */
 template <typename T, typename TX, bool FOURS, bool SCALED>
 static __global__ void __launch_bounds__(THREADS)
-    copy_values(T *y, const TX *x, copy_shape shape, bool accumulate,
-                const __grid_constant__ uda_scales scale)
+    copy_values(T *y, const TX *x, copy_shape shape, bool accumulate, const float *scale)
 {
     int64_t at = (int64_t)blockIdx.x * THREADS + threadIdx.x;
     int64_t fours = uda_ceil_div(shape.count, PER_THREAD), n = uda_divide(at, fours);
@@ -23,7 +22,7 @@ static __global__ void __launch_bounds__(THREADS)
     }
     const TX *from = x + n * shape.stride_x + first;
     T *to = y + n * shape.stride_y + first;
-    float s = SCALED ? scale.of[n] : 1.0f;
+    float s = SCALED ? scale[n] : 1.0f;
     int64_t rest = uda_least(PER_THREAD, shape.count - first);
     if (FOURS && rest == PER_THREAD) {
         uda_quad v = uda_load4(from), old = {};
@@ -43,36 +42,30 @@ static __global__ void __launch_bounds__(THREADS)
 }
 
 template <typename T, typename TX, bool SCALED>
-static void copy_launch(struct uda_stream *stream, const struct uda_copy_blocks_args *a, int64_t first,
-                        int64_t N, const uda_scales &scale)
+static void copy_launch(struct uda_stream *stream, const struct uda_copy_blocks_args *a)
 {
-    T *y = static_cast<T *>(a->y) + first * a->stride_y;
-    const TX *x = static_cast<const TX *>(a->x) + first * a->stride_x;
-    copy_shape shape = {N, a->count, a->stride_x, a->stride_y};
-    bool fours = (N == 1 || (a->stride_x % PER_THREAD == 0 && a->stride_y % PER_THREAD == 0)) &&
+    T *y = static_cast<T *>(a->y);
+    const TX *x = static_cast<const TX *>(a->x);
+    copy_shape shape = {a->N, a->count, a->stride_x, a->stride_y};
+    bool fours = (a->N == 1 || (a->stride_x % PER_THREAD == 0 && a->stride_y % PER_THREAD == 0)) &&
                  uda_fours(y) && uda_fours(x);
-    dim3 blocks = uda_blocks(N * uda_ceil_div(a->count, PER_THREAD), THREADS);
+    dim3 blocks = uda_blocks(a->N * uda_ceil_div(a->count, PER_THREAD), THREADS);
     if (fours) {
         UDA_CUDA_LAUNCH((copy_values<T, TX, true, SCALED>), blocks, THREADS, 0, stream, y, x, shape,
-                        a->accumulate, scale);
+                        a->accumulate, a->scale);
     } else {
         UDA_CUDA_LAUNCH((copy_values<T, TX, false, SCALED>), blocks, THREADS, 0, stream, y, x, shape,
-                        a->accumulate, scale);
+                        a->accumulate, a->scale);
     }
 }
 
 template <typename T, typename TX>
 static int copy_run(struct uda_stream *stream, const struct uda_copy_blocks_args *a)
 {
-    uda_scales scale = {};
-    if (a->scale == NULL) {
-        copy_launch<T, TX, false>(stream, a, 0, a->N, scale);
-        return uda_cuda_launched();
-    }
-    for (int64_t n = 0; n < a->N; n += UDA_SCALES) {
-        int64_t N = uda_least(UDA_SCALES, a->N - n);
-        uda_scales_set(&scale, a->scale + n, N);
-        copy_launch<T, TX, true>(stream, a, n, N, scale);
+    if (a->scale != NULL) {
+        copy_launch<T, TX, true>(stream, a);
+    } else {
+        copy_launch<T, TX, false>(stream, a);
     }
     return uda_cuda_launched();
 }

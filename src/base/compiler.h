@@ -29,6 +29,16 @@
 /* Does this processor have an instruction-set extension ("avx2")? x86 only. */
 #define UDA_CPU_HAS(name) __builtin_cpu_supports(name)
 
+/* Zeroes the padding of the struct that p points to, where the compiler can (gcc). */
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_clear_padding)
+#define UDA_CLEAR_PADDING(p) __builtin_clear_padding(p)
+#endif
+#endif
+#if !defined(UDA_CLEAR_PADDING)
+#define UDA_CLEAR_PADDING(p) ((void)(p))
+#endif
+
 #define UDA_LEN(array) ((int64_t)(sizeof(array) / sizeof((array)[0])))
 
 #endif

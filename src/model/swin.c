@@ -3,7 +3,6 @@
 #include <stdio.h>
 
 #define PREFIX_BYTES 96
-#define IMAGES 4096 /* at most, in one tensor */
 
 static void build_block(struct uda_swin_block *block, struct uda_params *params, int64_t d,
                         int64_t heads, int64_t window, const char *prefix)
@@ -98,35 +97,48 @@ void uda_drop_path_scale(float *scale, int64_t N, float rate, int64_t block, int
     }
 }
 
-/* shortcut + drop path of branch; gives both back when nothing is recorded. */
-static struct uda_tensor *residual(struct uda_tape *t, struct uda_tensor *shortcut,
-                                   struct uda_tensor *branch, float rate, int64_t index, int which,
-                                   const struct uda_draws *draws)
+/* Factors of all residual branches, [blocks, 2, N], in one block that kernels read; NULL without drop path,
+ * and on error. */
+static const float *send_scales(struct uda_tape *t, const struct uda_swin *swin, int64_t N,
+                                const struct uda_draws *draws)
 {
-    if (!uda_tape_ok(t)) {
-        return &t->broken;
+    int64_t blocks = 0, index = 0;
+    bool drops = false;
+    for (int i = 0; i < UDA_STAGES; i++) {
+        const struct uda_swin_stage *s = &swin->stage[i];
+        blocks += s->depth;
+        drops = drops || s->block[s->depth - 1].drop_path > 0.0f;
     }
-    float scale[IMAGES];
-    int64_t N = shortcut->dim[0];
-    bool drop = draws != NULL && rate > 0.0f;
-    if (N > IMAGES) {
-        return uda_tape_fail(t, UDA_SHAPE, "swin: %lld images in one batch", (long long)N);
+    size_t bytes = (size_t)(blocks * 2 * N) * sizeof(float);
+    float *scale = draws != NULL && drops ? uda_tape_stage(t, bytes) : NULL;
+    if (scale == NULL) {
+        return NULL;
     }
-    if (drop) {
-        uda_drop_path_scale(scale, N, rate, index, which, draws);
+    for (int i = 0; i < UDA_STAGES; i++) {
+        for (int64_t j = 0; j < swin->stage[i].depth; j++, index++) {
+            for (int branch = 0; branch < 2; branch++) {
+                uda_drop_path_scale(scale + (index * 2 + branch) * N, N, swin->stage[i].block[j].drop_path,
+                                    index, branch, draws);
+            }
+        }
     }
-    struct uda_tensor *y = uda_add_scaled(t, shortcut, branch, drop ? scale : NULL);
+    return uda_tape_send(t, scale, bytes);
+}
+
+/* shortcut + scale [N] branch, NULL for 1; gives both back when nothing is recorded. */
+static struct uda_tensor *residual(struct uda_tape *t, struct uda_tensor *shortcut,
+                                   struct uda_tensor *branch, const float *scale)
+{
+    struct uda_tensor *y = uda_add_scaled(t, shortcut, branch, scale);
     uda_tape_release(t, shortcut);
     uda_tape_release(t, branch);
     return y;
 }
 
-/* Block number `index` of the backbone: x + drop(attention(norm1 x)), then x + drop(mlp(norm2
- * x)). */
+/* x + drop(attention(norm1 x)), then x + drop(mlp(norm2 x)); scale [2, N]: of the two branches, or NULL. */
 static struct uda_tensor *block_forward(struct uda_tape *t, const struct uda_params *params,
                                         const struct uda_swin_block *block, struct uda_tensor *x,
-                                        int64_t heads, int64_t window, int64_t shift, int64_t index,
-                                        const struct uda_draws *draws)
+                                        int64_t heads, int64_t window, int64_t shift, const float *scale)
 {
     struct uda_tensor *y = uda_norm(t, params, &block->norm1, x);
     struct uda_tensor *qkv = uda_dense(t, params, &block->qkv, y);
@@ -137,11 +149,12 @@ static struct uda_tensor *block_forward(struct uda_tape *t, const struct uda_par
     uda_tape_release(t, qkv);
     struct uda_tensor *a = uda_dense(t, params, &block->proj, o);
     uda_tape_release(t, o);
-    x = residual(t, x, a, block->drop_path, index, 0, draws);
+    int64_t N = x->dim[0];
+    x = residual(t, x, a, scale);
     y = uda_norm(t, params, &block->norm2, x);
     struct uda_tensor *m = uda_mlp_gelu(t, params, &block->fc1, &block->fc2, y);
     uda_tape_release(t, y);
-    return residual(t, x, m, block->drop_path, index, 1, draws);
+    return residual(t, x, m, scale != NULL ? scale + N : NULL);
 }
 
 /* Halves the map: four neighbours side by side, norm, linear. Gives x back when nothing is
@@ -167,13 +180,15 @@ void uda_swin_forward(struct uda_tape *t, const struct uda_params *params,
     uda_tape_release(t, patches);
     struct uda_tensor *x = uda_norm(t, params, &swin->patch_norm, embedded);
     uda_tape_release(t, embedded);
-    int64_t index = 0;
+    int64_t index = 0, N = x->dim[0];
+    const float *scale = send_scales(t, swin, N, draws);
     for (int i = 0; i < UDA_STAGES; i++) {
         const struct uda_swin_stage *s = &swin->stage[i];
-        for (int64_t j = 0; j < s->depth; j++) {
+        for (int64_t j = 0; j < s->depth; j++, index++) {
+            bool drop = scale != NULL && s->block[j].drop_path > 0.0f;
             int64_t shift = j % 2 == 1 ? swin->window / 2 : 0;
-            x = block_forward(t, params, &s->block[j], x, s->heads, swin->window, shift, index++,
-                              draws);
+            x = block_forward(t, params, &s->block[j], x, s->heads, swin->window, shift,
+                              drop ? scale + index * 2 * N : NULL);
         }
         stage[i] = uda_norm(t, params, &s->out_norm, x);
         if (i + 1 < UDA_STAGES) {

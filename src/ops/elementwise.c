@@ -1,7 +1,5 @@
 #include "src/ops/ops.h"
 
-#include <string.h>
-
 /* x's gradient (+)= dy, of the same type. */
 static void pass_gradient(struct uda_tape *t, struct uda_tensor *x, const void *dy)
 {
@@ -14,7 +12,7 @@ static void pass_gradient(struct uda_tape *t, struct uda_tensor *x, const void *
 
 struct add_saved {
     struct uda_tensor *a, *b, *y;
-    const float *scale; /* [N] or NULL */
+    const float *scale; /* [N], borrowed, or NULL */
 };
 
 static void add_backward(struct uda_tape *t, void *saved)
@@ -55,13 +53,9 @@ struct uda_tensor *uda_add_scaled(struct uda_tape *t, struct uda_tensor *shortcu
                              .scale = scale, .y = y->data};
     UDA_LAUNCH(t, add, &k);
     bool needs = shortcut->needs_grad || branch->needs_grad;
-    size_t bytes = scale != NULL ? (size_t)N * sizeof *scale : 0;
-    struct add_saved *s = uda_tape_record(t, needs, add_backward, sizeof *s + bytes, &y, 1);
+    struct add_saved *s = uda_tape_record(t, needs, add_backward, sizeof *s, &y, 1);
     if (s != NULL) {
-        *s = (struct add_saved){.a = shortcut, .b = branch, .y = y};
-        if (scale != NULL) {
-            s->scale = memcpy(s + 1, scale, bytes);
-        }
+        *s = (struct add_saved){.a = shortcut, .b = branch, .y = y, .scale = scale};
     }
     return uda_tape_ok(t) ? y : &t->broken;
 }

@@ -67,8 +67,8 @@ struct uda_tensor *uda_groupnorm(struct uda_tape *t, struct uda_tensor *x, struc
 
 /* y = a + b, same shape. grads: a b. */
 struct uda_tensor *uda_add(struct uda_tape *t, struct uda_tensor *a, struct uda_tensor *b);
-/* y[n] = shortcut[n] + scale[n] branch[n]; scale: N host floats (copied) or NULL for 1. grads:
- * shortcut branch. */
+/* y[n] = shortcut[n] + scale[n] branch[n]; scale: N floats that kernels read, until the end of the step, or
+ * NULL for 1. grads: shortcut branch. */
 struct uda_tensor *uda_add_scaled(struct uda_tape *t, struct uda_tensor *shortcut,
                                   struct uda_tensor *branch, const float *scale);
 /* y = x Phi(x), the exact erf form. grads: x. */

@@ -215,6 +215,21 @@ static int make_input(struct input *input, const struct uda_predictor *p,
     return 0;
 }
 
+/* The same kernels' calls for every image of a size. */
+static int forward(struct uda_predictor *p, struct uda_tape *tape, const struct input *input,
+                   struct uda_predictions *predictions, struct uda_err *err)
+{
+    int64_t dim[] = {1, input->padded_height, input->padded_width, 3};
+    UDA_TRY(uda_replay_begin(tape->device, (uint64_t)(dim[1] << 32 | dim[2]), err));
+    uda_tape_begin(tape, false);
+    uda_mask2former_forward(tape, &p->model, uda_tape_input(tape, input->pixels, 4, dim), NULL, predictions);
+    if (!uda_tape_ok(tape)) {
+        uda_replay_abandon(tape->device);
+        return uda_tape_status(tape, err);
+    }
+    return uda_replay_end(tape->device, err);
+}
+
 static int predict_one(struct uda_predictor *p, struct worker *worker, struct slot *slot, int64_t i,
                        struct uda_err *err)
 {
@@ -233,11 +248,8 @@ static int predict_one(struct uda_predictor *p, struct worker *worker, struct sl
     tape->type = p->spec.type;
     tape->param_values = p->values;
     tape->param_low = p->low;
-    uda_tape_begin(tape, false);
-    int64_t dim[] = {1, input.padded_height, input.padded_width, 3};
     struct uda_predictions predictions;
-    uda_mask2former_forward(tape, &p->model, uda_tape_input(tape, input.pixels, 4, dim), NULL,
-                            &predictions);
+    UDA_TRY(forward(p, tape, &input, &predictions, err));
     const struct uda_postprocess post = {
         .top = p->spec.detections, .min_score = p->spec.min_score, .classes = p->spec.map.cls,
         .padded_height = input.padded_height, .padded_width = input.padded_width,

@@ -167,7 +167,7 @@ static void run_worker(void *args, int64_t w)
     }
 }
 
-int uda_trainer_run_shards(struct uda_trainer *trainer, struct uda_err *err)
+static int run_shards(struct uda_trainer *trainer, struct uda_err *err)
 {
     uda_team_run(trainer->shard_team, trainer->workers, run_worker, trainer);
     for (int w = 0; w < trainer->workers; w++) {
@@ -178,6 +178,35 @@ int uda_trainer_run_shards(struct uda_trainer *trainer, struct uda_err *err)
         }
     }
     return 0;
+}
+
+/* What changes the kernels' calls from step to step, as far as it is known before. */
+static uint64_t list_key(const struct uda_trainer *trainer)
+{
+    uint64_t key = 0;
+    for (int p = 0; p < trainer->parts; p++) {
+        const struct uda_batch *batch = &trainer->padded[p];
+        int64_t fact[] = {batch->height, batch->width, batch->pixels == trainer->sent, 0};
+        for (int64_t i = 0; i < batch->images; i++) {
+            fact[3] += batch->target[i].count;
+        }
+        for (int k = 0; k < UDA_LEN(fact); k++) {
+            key = (key ^ (uint64_t)fact[k]) * 0x100000001b3u;
+        }
+    }
+    return key;
+}
+
+/* On a device the shards' calls are a list that comes again from step to step. */
+int uda_trainer_run_shards(struct uda_trainer *trainer, struct uda_err *err)
+{
+    UDA_TRY(uda_replay_begin(&trainer->device, list_key(trainer), err));
+    int rc = run_shards(trainer, err);
+    if (rc != 0) {
+        uda_replay_abandon(&trainer->device);
+        return rc;
+    }
+    return uda_replay_end(&trainer->device, err);
 }
 
 int uda_trainer_sum(struct uda_trainer *trainer, struct uda_err *err)

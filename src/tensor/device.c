@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SENT_SLAB_BYTES ((size_t)32 << 20)
+
 int uda_device_init_cpu(struct uda_device *device, int threads, const char *isa,
                         struct uda_err *err)
 {
@@ -28,6 +30,8 @@ int uda_device_init_backend(struct uda_device *device, const struct uda_backend 
         return rc;
     }
     made.device_pool = (struct uda_device_pool){.backend = backend, .stream = made.stream.native};
+    made.sent_pool = (struct uda_device_pool){.backend = backend, .stream = made.stream.native,
+                                              .slab_bytes = SENT_SLAB_BYTES};
     made.staging = (struct uda_staging){.backend = backend, .stream = made.stream.native};
     *device = made;
     return 0;
@@ -52,7 +56,9 @@ void uda_device_finish(struct uda_device *device)
 {
     if (device->backend != NULL) {
         (void)device->backend->synchronize(device->stream.native, NULL);
+        uda_replay_destroy(device);
         uda_device_pool_finish(&device->device_pool);
+        uda_device_pool_finish(&device->sent_pool);
         uda_staging_finish(&device->staging);
         device->backend->close(&device->stream.native);
     }
@@ -114,17 +120,37 @@ void uda_device_reset(struct uda_device *device)
 {
     uda_pool_reset(&device->pool);
     uda_device_pool_reset(&device->device_pool);
+    if (!uda_replay_active(device)) {
+        uda_device_pool_reset(&device->sent_pool);
+    }
     uda_staging_reset(&device->staging);
+}
+
+void *uda_device_get_sent(struct uda_device *device, size_t bytes)
+{
+    return device->backend == NULL ? uda_pool_get(&device->pool, bytes)
+                                   : uda_device_pool_get(&device->sent_pool, bytes);
+}
+
+void uda_device_put_sent(struct uda_device *device, void *block)
+{
+    if (device->backend == NULL) {
+        uda_pool_put(&device->pool, block);
+    } else if (!uda_replay_active(device)) {
+        uda_device_pool_put(&device->sent_pool, block);
+    }
 }
 
 size_t uda_device_used_bytes(const struct uda_device *device)
 {
-    return device->backend == NULL ? device->pool.used_bytes : device->device_pool.used_bytes;
+    return device->backend == NULL ? device->pool.used_bytes
+                                   : device->device_pool.used_bytes + device->sent_pool.used_bytes;
 }
 
 size_t uda_device_peak_bytes(const struct uda_device *device)
 {
-    return device->backend == NULL ? device->pool.peak_bytes : device->device_pool.peak_bytes;
+    return device->backend == NULL ? device->pool.peak_bytes
+                                   : device->device_pool.peak_bytes + device->sent_pool.peak_bytes;
 }
 
 int uda_device_alloc(void **data, struct uda_device *device, size_t bytes, struct uda_err *err)
@@ -161,6 +187,9 @@ int uda_device_upload(struct uda_device *device, void *to, const void *from, siz
                       struct uda_err *err)
 {
     if (device->backend != NULL) {
+        if (!uda_device_pool_holds(&device->sent_pool, to)) {
+            UDA_TRY(uda_replay_interrupt(device, err));
+        }
         return device->backend->upload(device->stream.native, to, from, bytes, err);
     }
     memcpy(to, from, bytes);
@@ -171,6 +200,7 @@ int uda_device_download(struct uda_device *device, void *to, const void *from, s
                         struct uda_err *err)
 {
     if (device->backend != NULL) {
+        UDA_TRY(uda_replay_interrupt(device, err));
         UDA_TRY(device->backend->download(device->stream.native, to, from, bytes, err));
         uda_staging_waited(&device->staging);
         return 0;
@@ -225,6 +255,9 @@ int uda_device_send_copy(struct uda_device *device, void *to, const void *from, 
 
 int uda_device_clear(struct uda_device *device, void *data, size_t bytes, struct uda_err *err)
 {
+    if (uda_replay_active(device)) {
+        return uda_replay_clear(device, data, bytes, err);
+    }
     if (device->backend != NULL) {
         return device->backend->clear(device->stream.native, data, bytes, err);
     }
@@ -237,6 +270,7 @@ int uda_device_synchronize(struct uda_device *device, struct uda_err *err)
     if (device->backend == NULL) {
         return 0;
     }
+    UDA_TRY(uda_replay_interrupt(device, err));
     UDA_TRY(device->backend->synchronize(device->stream.native, err));
     uda_staging_waited(&device->staging);
     return 0;

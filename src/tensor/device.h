@@ -19,6 +19,7 @@
 #include "src/base/arena.h"
 #include "src/tensor/device_pool.h"
 #include "src/tensor/device_staging.h"
+#include "src/tensor/replay.h"
 
 struct uda_device {
     const struct uda_kernels *kernels;
@@ -26,6 +27,8 @@ struct uda_device {
     struct uda_pool pool; /* activations and workspaces of the CPU */
     const struct uda_backend *backend; /* NULL: the CPU */
     struct uda_device_pool device_pool; /* the same on a backend */
+    struct uda_device_pool sent_pool;   /* of a backend: what the host sends during a step */
+    struct uda_replay *replay;          /* of a backend; NULL: never begun */
     struct uda_staging staging;         /* of a backend */
     int index; /* of the backend's devices */
 };
@@ -57,6 +60,10 @@ bool uda_device_is_host(const struct uda_device *device);
 void *uda_device_get(struct uda_device *device, size_t bytes) UDA_MUST_USE;
 void uda_device_put(struct uda_device *device, void *block);
 void uda_device_reset(struct uda_device *device);
+/* The same for what the host sends: no kernel's result comes to lie there. While a list of calls is compared
+ * (src/tensor/replay.h) nothing goes back. On the CPU the same memory. */
+void *uda_device_get_sent(struct uda_device *device, size_t bytes) UDA_MUST_USE;
+void uda_device_put_sent(struct uda_device *device, void *block);
 /* Bytes of step memory in use, and the most there were. */
 size_t uda_device_used_bytes(const struct uda_device *device);
 size_t uda_device_peak_bytes(const struct uda_device *device);

@@ -132,6 +132,19 @@ void uda_device_pool_put(struct uda_device_pool *pool, void *block)
     }
 }
 
+bool uda_device_pool_holds(const struct uda_device_pool *pool, const void *p)
+{
+    const unsigned char *at = p;
+    for (const struct uda_device_span *slab = pool->slabs; slab != NULL; slab = slab->next_slab) {
+        for (const struct uda_device_span *s = slab; s != NULL; s = s->next) {
+            if (at >= s->data && at < s->data + s->bytes) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 void uda_device_pool_reset(struct uda_device_pool *pool)
 {
     for (struct uda_device_span *slab = pool->slabs; slab != NULL; slab = slab->next_slab) {

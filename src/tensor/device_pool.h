@@ -31,6 +31,8 @@ struct uda_device_pool {
 void *uda_device_pool_get(struct uda_device_pool *pool, size_t bytes) UDA_MUST_USE;
 /* Gives a block back; NULL is allowed. */
 void uda_device_pool_put(struct uda_device_pool *pool, void *block);
+/* Does p lie in one of the slabs? */
+bool uda_device_pool_holds(const struct uda_device_pool *pool, const void *p);
 /* Returns every block at once; the slabs are kept. */
 void uda_device_pool_reset(struct uda_device_pool *pool);
 /* Gives the slabs back to the device. */

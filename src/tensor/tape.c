@@ -110,14 +110,31 @@ struct uda_tensor *uda_tape_constant(struct uda_tape *tape, const float *data, i
     return x;
 }
 
+/* Memory for what the host sends; NULL on error. */
+static void *sent_memory(struct uda_tape *tape, size_t bytes)
+{
+    if (!uda_tape_ok(tape)) {
+        return NULL;
+    }
+    void *data = uda_device_get_sent(tape->device, bytes);
+    if (data == NULL) {
+        (void)uda_tape_fail(tape, UDA_NOMEM, "out of memory for %zu bytes of step memory", bytes);
+    }
+    return data;
+}
+
 struct uda_tensor *uda_tape_input(struct uda_tape *tape, const float *host, int ndim,
                                   const int64_t *dim)
 {
     if (uda_device_is_host(tape->device)) {
         return uda_tape_constant(tape, host, ndim, dim);
     }
-    struct uda_tensor *x = uda_tape_new(tape, UDA_F32, ndim, dim);
-    if (!uda_tape_ok(tape) ||
+    struct uda_tensor *x = new_header(tape, UDA_F32, ndim, dim);
+    if (x == NULL) {
+        return &tape->broken;
+    }
+    x->data = sent_memory(tape, bytes_of(x));
+    if (x->data == NULL ||
         uda_device_send_copy(tape->device, x->data, host, bytes_of(x), &tape->err) != 0) {
         return &tape->broken;
     }
@@ -337,7 +354,7 @@ void uda_tape_host_scratch_put(struct uda_tape *tape, void *scratch)
 /* Device memory with the bytes of `host`. */
 static void *copy_up(struct uda_tape *tape, const void *host, size_t bytes)
 {
-    void *data = uda_tape_scratch(tape, bytes);
+    void *data = sent_memory(tape, bytes);
     return data != NULL && uda_device_upload(tape->device, data, host, bytes, &tape->err) == 0 ? data : NULL;
 }
 
@@ -353,7 +370,7 @@ void uda_tape_unlend(struct uda_tape *tape, const void *host, const void *lent)
         void *to;
     } alias = {.from = lent};
     if (lent != NULL && lent != host) {
-        uda_tape_scratch_put(tape, alias.to);
+        uda_device_put_sent(tape->device, alias.to);
     }
 }
 
@@ -374,14 +391,14 @@ void *uda_tape_send(struct uda_tape *tape, void *staged, size_t bytes)
     if (uda_device_is_host(tape->device)) {
         return staged;
     }
-    void *data = uda_tape_scratch(tape, bytes);
+    void *data = sent_memory(tape, bytes);
     return data != NULL && uda_device_send(tape->device, data, staged, bytes, &tape->err) == 0 ? data : NULL;
 }
 
 void uda_tape_sent_put(struct uda_tape *tape, void *sent)
 {
     if (sent != NULL) {
-        uda_tape_scratch_put(tape, sent);
+        uda_device_put_sent(tape->device, sent);
     }
 }
 

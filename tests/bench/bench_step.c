@@ -5,7 +5,9 @@
  *
  * MODEL: a preset of src/model/config.h, as swin-t, resnet-50 or swin-demo. Output: one TSV row for each
  * part: part, median ms, p90 ms; then images/s and memory. Inputs and 20 elliptic targets an image are
- * drawn from the seed; nothing is read from disk. PRECISION: fp32, or bf16 on a GPU.
+ * drawn from the seed; nothing is read from disk. PRECISION: fp32, or bf16 on a GPU. There the parts wait for
+ * the device to take their times; two more rows are steps that wait at their end alone, with the kernels of
+ * forward and backward launched one by one, and as one graph (src/tensor/replay.h).
  */
 #include "src/base/rng.h"
 #include "src/loss/criterion.h"
@@ -23,9 +25,10 @@
 #define TARGETS 20
 #define STEPS_MOST 200
 
-enum part { BACKBONE, PIXEL_DECODER, MASK_DECODER, LOSSES, BACKWARD, UPDATE, STEP, PARTS };
-static const char *const part_names[PARTS] = {"backbone", "pixel decoder", "mask decoder", "losses",
-                                              "backward", "update",        "step"};
+enum part { BACKBONE, PIXEL_DECODER, MASK_DECODER, LOSSES, BACKWARD, UPDATE, STEP, ONE_BY_ONE, GRAPH, PARTS };
+static const char *const part_names[PARTS] = {
+    "backbone", "pixel decoder", "mask decoder", "losses", "backward", "update", "step", "step, one by one",
+    "step, one graph"};
 
 struct bench {
     struct uda_params params;
@@ -151,55 +154,98 @@ static void prepare(struct bench *b, const char *name, int64_t queries, int64_t 
     b->tape.param_grads = b->grads;
 }
 
-/* The time when the device has done all there is. */
-static double done_ms(struct bench *b)
+/* The time when the device has done all there is; in a step without clocks between its parts, nothing. */
+static void done(struct bench *b, double *at)
 {
     struct uda_err err = {0};
-    stop_on(uda_device_synchronize(&b->device, &err), &err);
-    return now_ms();
+    if (at != NULL) {
+        stop_on(uda_device_synchronize(&b->device, &err), &err);
+        *at = now_ms();
+    }
 }
 
-static void one_step(struct bench *b, int64_t step)
+static void queue_update(struct bench *b, int64_t step)
 {
     struct uda_err err = {0};
-    struct uda_predictions p = {0};
-    struct uda_normaliser norm = {0};
-    const struct uda_draws draws = {.seed = 1, .step = (uint32_t)step};
     const struct uda_adamw_config adamw = uda_adamw_defaults();
-    struct uda_tensor *features = NULL;
-    int64_t dim[] = {b->batch, b->height, b->width, 3}, h[3], w[3];
-    double at[PARTS + 1];
-    at[0] = done_ms(b);
-    stop_on(uda_device_clear(&b->device, b->grads, (size_t)b->params.total * sizeof *b->grads, &err), &err);
-    uda_tape_begin(&b->tape, true);
-    struct uda_tensor *image = uda_tape_input(&b->tape, b->pixels, 4, dim);
-    uda_mask2former_backbone(&b->tape, &b->model, image, &draws, p.stage);
-    at[1] = done_ms(b);
-    uda_pixel_decoder_forward(&b->tape, &b->params, &b->model.pixel_decoder, p.stage, &features,
-                              p.multi_scale, h, w);
-    at[2] = done_ms(b);
-    uda_mask_decoder_forward(&b->tape, &b->params, &b->model.mask_decoder, p.multi_scale, h, w,
-                             features, &p);
-    at[3] = done_ms(b);
-    uda_normaliser_add(&norm, &b->criterion, b->model.config.queries, b->targets, b->batch);
-    stop_on(uda_found_clear(&b->found, &b->device, &err), &err);
-    const struct uda_findings found = uda_found_there(&b->found, 0, 0);
-    uda_criterion_queue(&b->tape, &b->criterion, &p, b->targets, &norm, &draws, &found);
-    at[4] = done_ms(b);
-    uda_tape_backward(&b->tape);
-    stop_on(uda_tape_status(&b->tape, &err), &err);
-    at[5] = done_ms(b);
     stop_on(uda_found_spoil(&b->found, &b->device, b->grads, &err), &err);
     stop_on(uda_grad_squares(b->found.squares, &b->device, &b->params, b->grads, &err), &err);
     stop_on(uda_adamw_step(&b->device, &b->params, &adamw, 1e-4, step + 1, 0.01, b->found.squares, b->values,
                            b->grads, b->m, b->v, &err), &err);
     stop_on(refresh(b, &err), &err);
+}
+
+/* Forward, losses, backward; part[1..5], unless NULL: when each was done. */
+static void queue_gradients(struct bench *b, int64_t step, double *part)
+{
+    struct uda_err err = {0};
+    struct uda_predictions p = {0};
+    struct uda_normaliser norm = {0};
+    const struct uda_draws draws = {.seed = 1, .step = (uint32_t)step};
+    struct uda_tensor *features = NULL;
+    int64_t dim[] = {b->batch, b->height, b->width, 3}, h[3], w[3];
+    stop_on(uda_device_clear(&b->device, b->grads, (size_t)b->params.total * sizeof *b->grads, &err), &err);
+    uda_tape_begin(&b->tape, true);
+    struct uda_tensor *image = uda_tape_input(&b->tape, b->pixels, 4, dim);
+    uda_mask2former_backbone(&b->tape, &b->model, image, &draws, p.stage);
+    done(b, part != NULL ? part + 1 : NULL);
+    uda_pixel_decoder_forward(&b->tape, &b->params, &b->model.pixel_decoder, p.stage, &features,
+                              p.multi_scale, h, w);
+    done(b, part != NULL ? part + 2 : NULL);
+    uda_mask_decoder_forward(&b->tape, &b->params, &b->model.mask_decoder, p.multi_scale, h, w,
+                             features, &p);
+    done(b, part != NULL ? part + 3 : NULL);
+    uda_normaliser_add(&norm, &b->criterion, b->model.config.queries, b->targets, b->batch);
+    const struct uda_findings found = uda_found_there(&b->found, 0, 0);
+    uda_criterion_queue(&b->tape, &b->criterion, &p, b->targets, &norm, &draws, &found);
+    done(b, part != NULL ? part + 4 : NULL);
+    uda_tape_backward(&b->tape);
+    stop_on(uda_tape_status(&b->tape, &err), &err);
+    done(b, part != NULL ? part + 5 : NULL);
+}
+
+static void one_step(struct bench *b, int64_t step)
+{
+    struct uda_err err = {0};
+    double at[STEP + 1];
+    done(b, &at[0]);
+    stop_on(uda_found_clear(&b->found, &b->device, &err), &err);
+    queue_gradients(b, step, at);
+    queue_update(b, step);
     stop_on(uda_found_fetch(&b->found, &b->device, &err), &err);
-    at[6] = done_ms(b);
+    done(b, &at[6]);
     for (int part = 0; part < STEP; part++) {
         b->ms[part][step] = at[part + 1] - at[part];
     }
     b->ms[STEP][step] = at[6] - at[0];
+}
+
+/* As in training: the host waits once, for the report. */
+static void whole_step(struct bench *b, int64_t i, enum part how)
+{
+    struct uda_err err = {0};
+    int64_t step = STEPS_MOST + 2 * i + how;
+    double first = now_ms();
+    stop_on(uda_found_clear(&b->found, &b->device, &err), &err);
+    if (how == GRAPH) {
+        stop_on(uda_replay_begin(&b->device, 1, &err), &err);
+    }
+    queue_gradients(b, step, NULL);
+    stop_on(uda_replay_end(&b->device, &err), &err);
+    queue_update(b, step);
+    stop_on(uda_found_fetch(&b->found, &b->device, &err), &err);
+    b->ms[how][i] = now_ms() - first;
+}
+
+/* In turn, so that both see the same machine. A graph is made when its list comes for the second time. */
+static void whole_steps(struct bench *b, int64_t steps)
+{
+    whole_step(b, 0, GRAPH);
+    whole_step(b, 0, GRAPH);
+    for (int64_t i = 0; i < steps; i++) {
+        whole_step(b, i, ONE_BY_ONE);
+        whole_step(b, i, GRAPH);
+    }
 }
 
 static int ascending(const void *a, const void *b)
@@ -208,26 +254,37 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+static void print_row(const struct bench *b, const char *name, const char *part, const char *figures)
+{
+    (void)printf("%s\t%lldx%lld\t%lld\t%s\t%s\n", name, (long long)b->height, (long long)b->width,
+                 (long long)b->batch, part, figures);
+}
+
+/* Rows of times end with the step as training does it. */
 static void print_rows(struct bench *b, const char *name, int64_t steps)
 {
+    char figures[64];
+    int parts = uda_device_is_host(&b->device) ? ONE_BY_ONE : PARTS;
     struct rusage usage;
     (void)getrusage(RUSAGE_SELF, &usage);
     double step_ms = 0.0;
-    for (int part = 0; part < PARTS; part++) {
+    for (int part = 0; part < parts; part++) {
         double *ms = b->ms[part] + 1; /* the first step warms up */
         qsort(ms, (size_t)(steps - 1), sizeof *ms, ascending);
         step_ms = ms[(steps - 1) / 2];
-        (void)printf("%s\t%lldx%lld\t%lld\t%s\t%.1f\t%.1f\n", name, (long long)b->height,
-                     (long long)b->width, (long long)b->batch, part_names[part], step_ms,
-                     ms[(steps - 1) * 9 / 10]);
+        (void)snprintf(figures, sizeof figures, "%.1f\t%.1f", step_ms, ms[(steps - 1) * 9 / 10]);
+        print_row(b, name, part_names[part], figures);
     }
-    (void)printf("%s\t%lldx%lld\t%lld\timages/s\t%.3f\t\n", name, (long long)b->height,
-                 (long long)b->width, (long long)b->batch, 1e3 * (double)b->batch / step_ms);
-    (void)printf("%s\t%lldx%lld\t%lld\tstep memory MiB\t%.0f\t\n", name, (long long)b->height,
-                 (long long)b->width, (long long)b->batch,
-                 (double)uda_device_peak_bytes(&b->device) / 1048576.0);
-    (void)printf("%s\t%lldx%lld\t%lld\tpeak memory MiB\t%.0f\t\n", name, (long long)b->height,
-                 (long long)b->width, (long long)b->batch, (double)usage.ru_maxrss / 1024.0);
+    if (parts == PARTS) {
+        (void)snprintf(figures, sizeof figures, "%lld\t", (long long)uda_replay_counted(&b->device).calls);
+        print_row(b, name, "kernels of the graph", figures);
+    }
+    (void)snprintf(figures, sizeof figures, "%.3f\t", 1e3 * (double)b->batch / step_ms);
+    print_row(b, name, "images/s", figures);
+    (void)snprintf(figures, sizeof figures, "%.0f\t", (double)uda_device_peak_bytes(&b->device) / 1048576.0);
+    print_row(b, name, "step memory MiB", figures);
+    (void)snprintf(figures, sizeof figures, "%.0f\t", (double)usage.ru_maxrss / 1024.0);
+    print_row(b, name, "peak memory MiB", figures);
 }
 
 int main(int argc, char **argv)
@@ -250,6 +307,9 @@ int main(int argc, char **argv)
             argc > 10 ? argv[10] : "fp32");
     for (int64_t step = 0; step < steps; step++) {
         one_step(&b, step);
+    }
+    if (!uda_device_is_host(&b.device)) {
+        whole_steps(&b, steps);
     }
     print_rows(&b, argv[1], steps);
     uda_tape_finish(&b.tape);

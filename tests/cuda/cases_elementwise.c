@@ -8,7 +8,7 @@ static void add(struct trial *t, const int64_t *s)
     struct uda_add_args a = {.N = s[0], .count = s[1], .stride_b = s[2], .type = t->type};
     a.type_b = s[5] != 0 ? UDA_F32 : t->type;
     a.b = s[5] != 0 ? trial_normals(t, count_b, 0.0f, 1.0f) : trial_typed_normals(t, count_b, 0.0f, 1.0f);
-    a.scale = s[3] != 0 ? trial_host_normals(t, s[0], 1.0f, 0.5f) : NULL;
+    a.scale = s[3] != 0 ? trial_normals(t, s[0], 1.0f, 0.5f) : NULL;
     a.y = trial_typed_output(t, s[0] * s[1], s[4] != 0, 2.0);
     a.a = s[4] != 0 ? a.y : trial_typed_normals(t, s[0] * s[1], 0.0f, 1.0f);
     TRIAL_RUN(t, add, &a);
@@ -67,7 +67,7 @@ static const struct trial_case rows[] = {
     {"add", add, {7, 96, 0}, .unaligned = true},
     {"add", add, {3, 100, 100, 1}},     /* scaled, four at a time */
     {"add", add, {3, 101, 101, 1}},
-    {"add", add, {300, 3, 3, 1}},       /* more blocks than scales in a launch */
+    {"add", add, {300, 3, 3, 1}},       /* many blocks */
     {"add", add, {2, 40, 40, 0, 1}},    /* y is a */
     {"add", add, {2, 40, 0, 1, 1}},
     {"add", add, {1000, 192, 0}},

@@ -18,7 +18,7 @@ static void copy_blocks(struct trial *t, const int64_t *s)
     a.type_x = s[6] == ONLY_Y ? UDA_F32 : t->type;
     a.x = s[6] == ONLY_Y ? trial_normals(t, count_x, 0.0f, 1.0f)
                          : trial_typed_normals(t, count_x, 0.0f, 1.0f);
-    a.scale = s[4] != 0 ? trial_host_normals(t, s[0], 1.0f, 0.5f) : NULL;
+    a.scale = s[4] != 0 ? trial_normals(t, s[0], 1.0f, 0.5f) : NULL;
     a.y = s[6] == ONLY_X ? trial_output(t, count_y, numbers, 2.0)
                          : trial_typed_output(t, count_y, numbers, 2.0);
     TRIAL_RUN(t, copy_blocks, &a);
@@ -84,7 +84,7 @@ static const struct trial_case rows[] = {
     {"copy_blocks", copy_blocks, {5, 32, 0, 32}},            /* one block repeated */
     {"copy_blocks", copy_blocks, {5, 32, 32, 32, 1}},
     {"copy_blocks", copy_blocks, {5, 33, 33, 33, 1, 1}},
-    {"copy_blocks", copy_blocks, {300, 3, 3, 3, 1, 1}},      /* more blocks than scales in a launch */
+    {"copy_blocks", copy_blocks, {300, 3, 3, 3, 1, 1}},      /* many blocks */
     {"copy_blocks", copy_blocks, {2, 100000, 100000, 100000}},
     {"copy_blocks", copy_blocks, {3, 0, 4, 4}, .empty = true, .type = UDA_BF16},
     {"copy_blocks", copy_blocks, {1, 1023, 1023, 1023, 0, 1}, .type = UDA_BF16},

@@ -16,6 +16,7 @@ enum guard_count {
     GUARD_DOWNLOADS,
     GUARD_CLEARS,
     GUARD_WAITS, /* calls after which the host has waited for the device */
+    GUARD_GRAPHS, /* launches; the kernels in them are not counted */
     GUARD_SWAPS, /* between the devices of several processes */
     GUARD_COUNTS
 };

@@ -2,7 +2,7 @@
 
 #include "kernels/cuda/table.h"
 #include "src/base/arena.h"
-#include "tests/cuda/grid.h"
+#include "tests/cuda/grid_graph.h"
 #include "tests/cuda/group.h"
 
 #include <stdio.h>
@@ -71,13 +71,63 @@ static int copy(void *stream, void *to, const void *from, size_t bytes, struct u
     return 0;
 }
 
+struct clearing {
+    void *data;
+    size_t bytes;
+};
+
+static void clear_now(void *args)
+{
+    const struct clearing *c = args;
+    memset(c->data, 0, c->bytes);
+}
+
 static int clear(void *stream, void *data, size_t bytes, struct uda_err *err)
 {
+    struct clearing c = {data, bytes}, *kept = NULL;
     (void)stream;
-    (void)err;
-    memset(data, 0, bytes);
+    if (!uda_grid_graph_open()) {
+        clear_now(&c);
+        return 0;
+    }
+    kept = uda_alloc(sizeof *kept);
+    if (kept == NULL) {
+        return uda_fail(err, UDA_NOMEM, "host harness: out of memory");
+    }
+    *kept = c;
+    uda_grid_graph_add(NULL, clear_now, kept, uda_free);
     return 0;
 }
+
+/* ---- graphs ---- */
+
+static int graph_begin(void *stream, struct uda_err *err)
+{
+    (void)stream;
+    uda_grid_graph_begin();
+    return uda_grid_graph_open() ? 0 : uda_fail(err, UDA_NOMEM, "host harness: out of memory");
+}
+
+static int graph_end(void **graph, void *stream, struct uda_err *err)
+{
+    (void)stream;
+    *graph = uda_grid_graph_end();
+    return *graph != NULL ? 0 : uda_fail(err, UDA_NOMEM, "host harness: out of memory");
+}
+
+static int graph_launch(void *stream, void *graph, struct uda_err *err)
+{
+    uda_grid_graph_run(graph);
+    return synchronize(stream, err);
+}
+
+static void graph_destroy(void *graph)
+{
+    uda_grid_graph_destroy(graph);
+}
+
+const struct uda_backend_graphs host_graphs = {
+    .begin = graph_begin, .end = graph_end, .launch = graph_launch, .destroy = graph_destroy};
 
 static int place(char *text, size_t bytes, void *stream, struct uda_err *err)
 {
@@ -116,6 +166,7 @@ const struct uda_backend *host_backend(void)
                                                .clear = clear,
                                                .synchronize = synchronize,
                                                .missing = uda_cuda_missing,
+                                               .graphs = &host_graphs,
                                                .group = &group};
     return &backend;
 }

@@ -11,5 +11,6 @@
 
 /* Static. alloc fails for more than 1 GiB at once. */
 const struct uda_backend *host_backend(void);
+extern const struct uda_backend_graphs host_graphs;
 
 #endif

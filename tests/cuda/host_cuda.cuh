@@ -9,6 +9,7 @@
 #define UDA_HOST_CUDA 1
 
 #include "tests/cuda/grid.h"
+#include "tests/cuda/grid_graph.h"
 
 #include <cmath>
 #include <cstring>
@@ -57,15 +58,25 @@ struct alignas(16) uint4 {
 
 template <typename F> static void uda_host_thread(void *f) { (*static_cast<F *>(f))(); }
 
-template <typename F>
+template <typename F> static void uda_host_drop(void *f) { delete static_cast<F *>(f); }
+
+/* The arguments travel with the launch: f gets copies, now or when the graph is launched that keeps it. */
+template <typename F, typename... Args>
 static void uda_host_launch(const char *kernel, const char *file, dim3 blocks, dim3 threads,
-                            size_t shared_bytes, F f)
+                            size_t shared_bytes, F f, Args... args)
 {
     struct uda_grid_launch launch = {kernel, file,
                                      {blocks.x, blocks.y, blocks.z},
                                      {threads.x, threads.y, threads.z},
                                      shared_bytes};
-    uda_grid_run(&launch, uda_host_thread<F>, &f);
+    auto body = [f, args...]() { f(args...); };
+    using body_type = decltype(body);
+    if (uda_grid_graph_open()) {
+        uda_grid_graph_add(&launch, uda_host_thread<body_type>, new body_type(body),
+                           uda_host_drop<body_type>);
+    } else {
+        uda_grid_run(&launch, uda_host_thread<body_type>, &body);
+    }
 }
 
 #define UDA_HOST_SHARED(type, name, dims)                                                          \

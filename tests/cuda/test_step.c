@@ -151,10 +151,10 @@ static const int64_t *counted(void)
     return counts.from != NULL ? counts.to() : NULL;
 }
 
-/* A step that waits once, at its end, and sends the images of `next` (NULL: none) before. early: its own
- * images went up before it, so that only a block for each shard is left. */
-static void step_once(struct uda_trainer *trainer, const struct uda_step_part *part, int64_t t, bool early,
-                      const struct uda_batch *next, struct uda_step_report *report)
+/* A step that waits once, at its end, and sends the images of `next` (NULL: none) before. blocks: what a
+ * shard sends besides its images. early: these went up before the step. */
+static void step_once(struct uda_trainer *trainer, const struct uda_step_part *part, int64_t t, int blocks,
+                      bool early, const struct uda_batch *next, struct uda_step_report *report)
 {
     struct uda_err err = {0};
     bool there = !uda_device_is_host(uda_trainer_device(trainer));
@@ -163,7 +163,7 @@ static void step_once(struct uda_trainer *trainer, const struct uda_step_part *p
     int64_t uploads = counts != NULL ? counts[GUARD_UPLOADS] : 0;
     CHECK_OK(uda_trainer_begin(trainer, part, 1, t, &err), &err);
     int64_t shards = uda_trainer_share(trainer).shards;
-    CHECK(counts == NULL || counts[GUARD_UPLOADS] - uploads == (early ? 1 : 2) * shards);
+    CHECK(counts == NULL || counts[GUARD_UPLOADS] - uploads == (early ? blocks : 1 + blocks) * shards);
     CHECK(counts == NULL || counts[GUARD_WAITS] == waits);
     if (next != NULL) {
         CHECK_OK(uda_trainer_ahead(trainer, next, &err), &err);
@@ -190,7 +190,8 @@ static struct outcome train(const char *model, const char *device, enum uda_type
         /* the images of step 1 go up during step 0; what goes up during step 1 is not step 2's */
         const struct uda_batch *next = t == 0 ? draw(&drawn[1], 1) : t == 1 ? draw(&other, 9) : NULL;
         CHECK_OK(uda_trainer_average(trainer, t == 0 ? 0.0 : 0.9, &err), &err);
-        step_once(trainer, &part, t, t == 1, next, &o.report[t]);
+        int blocks = spec.model.drop_path > 0.0f ? 2 : 1; /* targets; drop path's factors */
+        step_once(trainer, &part, t, blocks, t == 1, next, &o.report[t]);
     }
     if (steps > 0) {
         o.found = predict(trainer, &spec);
