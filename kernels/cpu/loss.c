@@ -33,7 +33,7 @@ int UDA_CPU(class_loss_fwd)(struct uda_stream *stream, struct uda_class_loss_arg
         double w = a->target[row] == a->K - 1 ? (double)a->no_object : 1.0;
         sum += w * (log_sum(x, a->K) - (double)x[a->target[row]]);
     }
-    *a->loss += sum / a->denominator;
+    *a->loss += sum / *a->denominator;
     return 0;
 }
 
@@ -44,7 +44,7 @@ int UDA_CPU(class_loss_bwd)(struct uda_stream *stream, struct uda_class_loss_arg
         const float *x = a->logits + row * a->K;
         float *dx = a->dlogits + row * a->K;
         double w = a->target[row] == a->K - 1 ? (double)a->no_object : 1.0;
-        double factor = (double)a->weight * w / a->denominator, lse = log_sum(x, a->K);
+        double factor = (double)a->weight * w / *a->denominator, lse = log_sum(x, a->K);
         for (int64_t k = 0; k < a->K; k++) {
             double p = exp((double)x[k] - lse) - (k == a->target[row] ? 1.0 : 0.0);
             float d = (float)(factor * p);
@@ -63,8 +63,8 @@ struct area {
 };
 
 struct mask_job {
-    const struct uda_mask_loss_args *a;
-    int64_t areas, area_floats;
+    const struct uda_mask_loss_args *a; /* its arrays of rows begin at the image's */
+    int64_t R, areas, area_floats;
     float *logits; /* [R, H W] */
     float *scratch;
     double *row; /* [R, 2]: mask and dice loss of each row */
@@ -206,8 +206,8 @@ static void mask_row(struct mask_job *job, struct area *s, int64_t r)
     }
     memcpy(a->point + r * a->P * 2, s->point, (size_t)(2 * a->P) * sizeof *a->point);
     float *UDA_RESTRICT dlogit = a->dlogit + r * a->P;
-    float entropy_factor = (float)((double)a->mask_weight / a->denominator / (double)a->P);
-    double dice_factor = (double)a->dice_weight / a->denominator / (denominator * denominator);
+    float entropy_factor = (float)((double)a->mask_weight / *a->denominator / (double)a->P);
+    double dice_factor = (double)a->dice_weight / *a->denominator / (denominator * denominator);
     float of_label = (float)(-2.0 * denominator * dice_factor);
     float of_one = (float)(overlap * dice_factor);
     for (int64_t j = 0; j < a->P; j++) {
@@ -220,7 +220,7 @@ static void mask_area(void *args, int64_t i)
 {
     struct mask_job *job = args;
     struct area s = area_of(job, i);
-    for (int64_t r = i; r < job->a->R; r += job->areas) {
+    for (int64_t r = i; r < job->R; r += job->areas) {
         mask_row(job, &s, r);
     }
 }
@@ -241,18 +241,42 @@ static int64_t floats_of(struct uda_stream *stream, struct uda_gemm_args *produc
     return (int64_t)(product->ws.bytes / 64 + 1) * 16;
 }
 
-int UDA_CPU(mask_loss_fwd)(struct uda_stream *stream, struct uda_mask_loss_args *a)
+/* Pairs of an image. */
+static int64_t pairs_of(const int64_t *first, int64_t Q) { return min_i64(Q, first[1] - first[0]); }
+
+/* The arguments with what has rows at the image's. */
+static struct uda_mask_loss_args at_image(const struct uda_mask_loss_args *a)
 {
-    int64_t pixels = a->H * a->W, rows = ceil_div(a->R * a->C, 16) * 16;
-    struct uda_gemm_args product = {.M = a->R, .N = pixels, .K = a->C, .transpose_b = true,
+    struct uda_mask_loss_args image = *a;
+    int64_t first = a->first[0];
+    image.candidate += first * a->candidates * 2;
+    image.random += first * (a->P - a->important) * 2;
+    image.query += first;
+    image.target += first;
+    image.mask += first * uda_mask_words(a->height * a->width);
+    if (a->dlogit != NULL) {
+        image.point += first * a->P * 2;
+        image.dlogit += first * a->P;
+    }
+    return image;
+}
+
+int UDA_CPU(mask_loss_fwd)(struct uda_stream *stream, struct uda_mask_loss_args *args)
+{
+    const struct uda_mask_loss_args image = at_image(args), *a = &image;
+    int64_t R = pairs_of(a->first, a->Q), pixels = a->H * a->W, rows = ceil_div(R * a->C, 16) * 16;
+    if (R == 0) {
+        return 0;
+    }
+    struct uda_gemm_args product = {.M = R, .N = pixels, .K = a->C, .transpose_b = true,
                                     .lda = a->C, .B = a->f, .ldb = a->C, .ldc = pixels};
-    int64_t product_floats = floats_of(stream, &product), map = ceil_div(a->R * pixels, 16) * 16;
-    struct mask_job job = {.a = a, .areas = min_i64(AREAS, a->R)};
+    int64_t product_floats = floats_of(stream, &product), map = ceil_div(R * pixels, 16) * 16;
+    struct mask_job job = {.a = a, .R = R, .areas = min_i64(AREAS, R)};
     job.area_floats = room_for(max_i64(a->candidates, a->P)) + 5 * room_for(a->P);
-    int64_t losses = ceil_div(4 * a->R, 16) * 16;
-    if (a->ws.data == NULL) {
-        a->ws.bytes = (size_t)(losses + rows + product_floats + map + job.areas * job.area_floats) *
-                      sizeof(float);
+    int64_t losses = ceil_div(4 * R, 16) * 16;
+    if (args->ws.data == NULL) {
+        args->ws.bytes = (size_t)(losses + rows + product_floats + map + job.areas * job.area_floats) *
+                         sizeof(float);
         return 0;
     }
     job.row = a->ws.data;
@@ -260,7 +284,7 @@ int UDA_CPU(mask_loss_fwd)(struct uda_stream *stream, struct uda_mask_loss_args 
     product.ws.data = e + rows;
     job.logits = e + rows + product_floats;
     job.scratch = job.logits + map;
-    gather_rows(e, a->e, a->query, a->R, a->C);
+    gather_rows(e, a->e, a->query, R, a->C);
     product.A = e;
     product.C = job.logits;
     int rc = UDA_CPU(gemm)(stream, &product);
@@ -269,19 +293,19 @@ int UDA_CPU(mask_loss_fwd)(struct uda_stream *stream, struct uda_mask_loss_args 
     }
     uda_team_run(stream->team, job.areas, mask_area, &job);
     double mask = 0.0, dice = 0.0;
-    for (int64_t r = 0; r < a->R; r++) {
+    for (int64_t r = 0; r < R; r++) {
         mask += job.row[2 * r];
         dice += job.row[2 * r + 1];
     }
-    *a->loss_mask += mask / a->denominator;
-    *a->loss_dice += dice / a->denominator;
+    *a->loss_mask += mask / *a->denominator;
+    *a->loss_dice += dice / *a->denominator;
     return 0;
 }
 
 /* ---- gradient ---- */
 
 struct spread_job {
-    const struct uda_mask_grad_args *a;
+    const struct uda_mask_grad_args *a; /* its arrays of rows begin at the image's */
     float *dense; /* [R, H W] */
 };
 
@@ -312,42 +336,68 @@ static void clear_around(float *x, int64_t from, int64_t to, int64_t count)
     memset(x + to, 0, (size_t)(count - to) * sizeof *x);
 }
 
-int UDA_CPU(mask_loss_bwd)(struct uda_stream *stream, struct uda_mask_grad_args *a)
+/* Rows of a product [R, C] to those of the pairs' queries. */
+static void add_embeds(const struct uda_mask_grad_args *a, const float *de, int64_t R)
 {
-    int64_t pixels = a->H * a->W, image = pixels * a->C, rows = ceil_div(a->R * a->C, 16) * 16;
-    struct uda_gemm_args to_e = {.M = a->R, .N = a->C, .K = pixels, .lda = pixels,
-                                 .B = a->f + a->n * image, .ldb = a->C, .ldc = a->C};
-    struct uda_gemm_args to_f = {.M = pixels, .N = a->C, .K = a->R, .transpose_a = true,
+    if (!a->accumulate_e) {
+        memset(a->de, 0, (size_t)(a->N * a->Q * a->C) * sizeof *a->de);
+    }
+    for (int64_t i = 0; i < R * a->C; i++) {
+        a->de[(a->n * a->Q + a->query[i / a->C]) * a->C + i % a->C] += de[i];
+    }
+}
+
+/* What an image without pairs has to set. */
+static int no_gradient(const struct uda_mask_grad_args *a)
+{
+    if (a->de != NULL) {
+        add_embeds(a, NULL, 0);
+    }
+    if (a->df != NULL && !a->accumulate_f) {
+        memset(a->df, 0, (size_t)(a->N * a->H * a->W * a->C) * sizeof *a->df);
+    }
+    return 0;
+}
+
+int UDA_CPU(mask_loss_bwd)(struct uda_stream *stream, struct uda_mask_grad_args *args)
+{
+    struct uda_mask_grad_args image = *args, *a = &image;
+    int64_t R = pairs_of(a->first, a->Q), pixels = a->H * a->W, each = pixels * a->C;
+    int64_t rows = ceil_div(R * a->C, 16) * 16;
+    if (R == 0) {
+        return no_gradient(a);
+    }
+    image.point += a->first[0] * a->P * 2;
+    image.dlogit += a->first[0] * a->P;
+    image.query += a->first[0];
+    struct uda_gemm_args to_e = {.M = R, .N = a->C, .K = pixels, .lda = pixels,
+                                 .B = a->f + a->n * each, .ldb = a->C, .ldc = a->C};
+    struct uda_gemm_args to_f = {.M = pixels, .N = a->C, .K = R, .transpose_a = true,
                                  .lda = pixels, .ldb = a->C, .ldc = a->C,
                                  .accumulate = a->accumulate_f};
     int64_t product = max_i64(floats_of(stream, &to_e), floats_of(stream, &to_f));
-    if (a->ws.data == NULL) {
-        a->ws.bytes = (size_t)(2 * rows + product + a->R * pixels) * sizeof(float);
+    if (args->ws.data == NULL) {
+        args->ws.bytes = (size_t)(2 * rows + product + R * pixels) * sizeof(float);
         return 0;
     }
     float *e = a->ws.data, *de = e + rows;
     struct spread_job job = {.a = a, .dense = de + rows + product};
     to_e.ws.data = to_f.ws.data = de + rows;
-    uda_team_run(stream->team, a->R, spread_row, &job);
+    uda_team_run(stream->team, R, spread_row, &job);
     if (a->de != NULL) {
         to_e.A = job.dense;
         to_e.C = de;
         UDA_TRY(UDA_CPU(gemm)(stream, &to_e));
-        if (!a->accumulate_e) {
-            memset(a->de, 0, (size_t)(a->N * a->Q * a->C) * sizeof *a->de);
-        }
-        for (int64_t i = 0; i < a->R * a->C; i++) {
-            a->de[(a->n * a->Q + a->query[i / a->C]) * a->C + i % a->C] += de[i];
-        }
+        add_embeds(a, de, R);
     }
     if (a->df != NULL) {
-        gather_rows(e, a->e + a->n * a->Q * a->C, a->query, a->R, a->C);
+        gather_rows(e, a->e + a->n * a->Q * a->C, a->query, R, a->C);
         to_f.A = job.dense;
         to_f.B = e;
-        to_f.C = a->df + a->n * image;
+        to_f.C = a->df + a->n * each;
         UDA_TRY(UDA_CPU(gemm)(stream, &to_f));
         if (!a->accumulate_f) {
-            clear_around(a->df, a->n * image, (a->n + 1) * image, a->N * image);
+            clear_around(a->df, a->n * each, (a->n + 1) * each, a->N * each);
         }
     }
     return 0;

@@ -15,7 +15,8 @@ struct share {
 };
 
 struct match_job {
-    const struct uda_match_cost_args *a;
+    const struct uda_match_cost_args *a; /* its arrays of targets begin at the image's */
+    int64_t M;
     int64_t words; /* of a mask */
     int64_t blocks, shares, share_floats;
     int status[SHARES];
@@ -28,9 +29,9 @@ static struct share share_of(const struct match_job *job, int64_t i)
     s.x = s.features + BLOCK * a->C;
     s.sigmoid = s.x + a->Q * BLOCK;
     s.label = s.sigmoid + a->Q * BLOCK;
-    s.xt = s.label + a->M * BLOCK;
-    s.st = s.xt + a->Q * a->M;
-    s.sum_softplus = s.st + a->Q * a->M;
+    s.xt = s.label + job->M * BLOCK;
+    s.st = s.xt + a->Q * job->M;
+    s.sum_softplus = s.st + a->Q * job->M;
     s.sum_sigmoid = s.sum_softplus + a->Q;
     s.sum_label = s.sum_sigmoid + a->Q;
     return s;
@@ -83,7 +84,7 @@ static int add_block(const struct match_job *job, const struct share *s, int64_t
         sum_row(s, q, count);
     }
     point_taps(&taps, a->point + 2 * first, count, a->height, a->width);
-    for (int64_t m = 0; m < a->M; m++) {
+    for (int64_t m = 0; m < job->M; m++) {
         float *label = s->label + m * BLOCK;
         point_label(label, a->mask + m * job->words, &taps);
         vf sum = vf_set(0.0f);
@@ -92,10 +93,10 @@ static int add_block(const struct match_job *job, const struct share *s, int64_t
         }
         s->sum_label[m] += vf_sum(sum);
     }
-    rc |= UDA_CPU(gemm_sequential)(false, true, a->Q, a->M, count, s->x, BLOCK, s->label, BLOCK,
-                                   true, s->xt, a->M);
-    rc |= UDA_CPU(gemm_sequential)(false, true, a->Q, a->M, count, s->sigmoid, BLOCK, s->label,
-                                   BLOCK, true, s->st, a->M);
+    rc |= UDA_CPU(gemm_sequential)(false, true, a->Q, job->M, count, s->x, BLOCK, s->label, BLOCK,
+                                   true, s->xt, job->M);
+    rc |= UDA_CPU(gemm_sequential)(false, true, a->Q, job->M, count, s->sigmoid, BLOCK, s->label,
+                                   BLOCK, true, s->st, job->M);
     return rc;
 }
 
@@ -104,7 +105,7 @@ static void match_share(void *args, int64_t i)
     struct match_job *job = args;
     const struct uda_match_cost_args *a = job->a;
     struct share s = share_of(job, i);
-    memset(s.xt, 0, (size_t)(2 * a->Q * a->M + 2 * a->Q + a->M) * sizeof *s.xt);
+    memset(s.xt, 0, (size_t)(2 * a->Q * job->M + 2 * a->Q + job->M) * sizeof *s.xt);
     for (int64_t block = i; block < job->blocks; block += job->shares) {
         if (add_block(job, &s, block * BLOCK) != 0) {
             job->status[i] = UDA_DEVICE;
@@ -130,18 +131,18 @@ static void match_row(void *args, int64_t q)
         softplus += (double)s.sum_softplus[q];
         sigmoid += (double)s.sum_sigmoid[q];
     }
-    for (int64_t m = 0; m < a->M; m++) {
+    for (int64_t m = 0; m < job->M; m++) {
         double label = 0.0, xt = 0.0, st = 0.0;
         for (int64_t i = 0; i < job->shares; i++) {
             struct share s = share_of(job, i);
             label += (double)s.sum_label[m];
-            xt += (double)s.xt[q * a->M + m];
-            st += (double)s.st[q * a->M + m];
+            xt += (double)s.xt[q * job->M + m];
+            st += (double)s.st[q * job->M + m];
         }
         double mask = (softplus - xt) / (double)a->P;
         double dice = 1.0 - (2.0 * st + 1.0) / (sigmoid + label + 1.0);
         double cls = -exp((double)logits[a->cls[m]] - top) / classes;
-        a->cost[q * a->M + m] =
+        a->cost[q * job->M + m] =
             (float)((double)a->cls_weight * cls + (double)a->mask_weight * mask +
                     (double)a->dice_weight * dice);
     }
@@ -149,10 +150,17 @@ static void match_row(void *args, int64_t q)
 
 int UDA_CPU(match_cost)(struct uda_stream *stream, struct uda_match_cost_args *a)
 {
-    struct match_job job = {.a = a, .blocks = ceil_div(a->P, BLOCK),
+    struct uda_match_cost_args image = *a;
+    struct match_job job = {.a = &image, .M = a->first[1] - a->first[0], .blocks = ceil_div(a->P, BLOCK),
                             .words = uda_mask_words(a->height * a->width)};
+    if (job.M == 0) {
+        return 0;
+    }
+    image.cls += a->first[0];
+    image.mask += a->first[0] * job.words;
+    image.cost += a->first[0] * a->Q;
     job.shares = min_i64(SHARES, job.blocks);
-    int64_t floats = BLOCK * (a->C + 2 * a->Q + a->M) + 2 * a->Q * a->M + 2 * a->Q + a->M;
+    int64_t floats = BLOCK * (a->C + 2 * a->Q + job.M) + 2 * a->Q * job.M + 2 * a->Q + job.M;
     job.share_floats = ceil_div(floats, 16) * 16;
     if (a->ws.data == NULL) {
         a->ws.bytes = (size_t)(job.shares * job.share_floats) * sizeof(float);

@@ -21,6 +21,7 @@ static void uniform_task(void *args, int64_t i)
 
 int UDA_CPU(uniform)(struct uda_stream *stream, struct uda_uniform_args *a)
 {
-    uda_team_run(stream->team, a->rows * ceil_div(a->count, PIECE), uniform_task, a);
+    int64_t rows = a->live != NULL ? min_i64(a->rows, *a->live) : a->rows;
+    uda_team_run(stream->team, rows * ceil_div(a->count, PIECE), uniform_task, a);
     return 0;
 }

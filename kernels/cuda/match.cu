@@ -11,7 +11,7 @@
 #define MOST_CHUNKS 32
 
 struct match_sums {
-    float *xt, *st;              /* [Q, M] each */
+    float *xt, *st;              /* [Q, M] each, room for [Q, most] */
     float *softplus, *sigmoid;   /* [Q] */
     float *label;                /* [M] */
 };
@@ -27,8 +27,8 @@ static __device__ __forceinline__ match_sums sums_of(const match &job, int64_t c
     const uda_match_cost_args &a = job.a;
     match_sums s;
     s.xt = job.partial + chunk * job.chunk_floats;
-    s.st = s.xt + a.Q * a.M;
-    s.softplus = s.st + a.Q * a.M;
+    s.st = s.xt + a.Q * a.most;
+    s.softplus = s.st + a.Q * a.most;
     s.sigmoid = s.softplus + a.Q;
     s.label = s.sigmoid + a.Q;
     return s;
@@ -36,7 +36,7 @@ static __device__ __forceinline__ match_sums sums_of(const match &job, int64_t c
 
 /*
  * Sums of 32 queries and 32 targets over a chunk's points, 64 at a time; grid (queries, targets, chunks).
- * The logits of a tile of points stay in shared memory.
+ * The logits of a tile of points stay in shared memory. A block without targets leaves as a whole.
  */
 static __global__ void __launch_bounds__(THREADS) sum_points(const __grid_constant__ match job)
 {
@@ -47,6 +47,10 @@ static __global__ void __launch_bounds__(THREADS) sum_points(const __grid_consta
     const uda_match_cost_args &a = job.a;
     match_sums out = sums_of(job, blockIdx.z);
     int64_t q0 = (int64_t)blockIdx.x * QUERIES, m0 = (int64_t)blockIdx.y * TARGETS;
+    int64_t row = a.first[0], M = a.first[1] - row;
+    if (m0 >= M) {
+        return;
+    }
     int me = (int)threadIdx.x, lane = me % UDA_WARP, warp = me / UDA_WARP;
     float xt[PAIRS] = {}, st[PAIRS] = {}, softplus[4] = {}, sigmoid[4] = {}, label[4] = {};
     for (int64_t tile = blockIdx.z; tile < job.tiles; tile += job.chunks) {
@@ -69,8 +73,8 @@ static __global__ void __launch_bounds__(THREADS) sum_points(const __grid_consta
         for (int at = me; at < TARGETS * POINTS; at += THREADS) {
             int i = at / POINTS, j = at % POINTS;
             float value = 0.0f;
-            if (m0 + i < a.M && first + j < a.P) {
-                value = uda_sample(a.mask + (m0 + i) * uda_mask_words(a.height * a.width),
+            if (m0 + i < M && first + j < a.P) {
+                value = uda_sample(a.mask + (row + m0 + i) * uda_mask_words(a.height * a.width),
                                    uda_taps_of(a.point + 2 * (first + j), a.height, a.width));
             }
             t[i][j] = value;
@@ -96,9 +100,9 @@ static __global__ void __launch_bounds__(THREADS) sum_points(const __grid_consta
     }
     for (int pair = 0; pair < PAIRS; pair++) {
         int64_t q = q0 + warp + 8 * pair, m = m0 + lane;
-        if (q < a.Q && m < a.M) {
-            out.xt[q * a.M + m] = xt[pair];
-            out.st[q * a.M + m] = st[pair];
+        if (q < a.Q && m < M) {
+            out.xt[q * M + m] = xt[pair];
+            out.st[q * M + m] = st[pair];
         }
     }
     for (int r = 0; r < 4; r++) {
@@ -109,7 +113,7 @@ static __global__ void __launch_bounds__(THREADS) sum_points(const __grid_consta
             out.softplus[q] = plus;
             out.sigmoid[q] = share;
         }
-        if (lane == 0 && blockIdx.x == 0 && m < a.M) {
+        if (lane == 0 && blockIdx.x == 0 && m < M) {
             out.label[m] = labels;
         }
     }
@@ -119,11 +123,11 @@ static __global__ void __launch_bounds__(THREADS) sum_points(const __grid_consta
 static __global__ void __launch_bounds__(THREADS) join_costs(const __grid_constant__ match job)
 {
     const uda_match_cost_args &a = job.a;
-    int64_t at = (int64_t)blockIdx.x * THREADS + threadIdx.x;
-    if (at >= a.Q * a.M) {
+    int64_t at = (int64_t)blockIdx.x * THREADS + threadIdx.x, row = a.first[0], M = a.first[1] - row;
+    if (at >= a.Q * M) {
         return;
     }
-    int64_t q = uda_divide(at, a.M), m = at - q * a.M;
+    int64_t q = uda_divide(at, M), m = at - q * M;
     double softplus = 0.0, sigmoid = 0.0, label = 0.0, xt = 0.0, st = 0.0;
     for (int64_t chunk = 0; chunk < job.chunks; chunk++) {
         match_sums sums = sums_of(job, chunk);
@@ -136,23 +140,23 @@ static __global__ void __launch_bounds__(THREADS) join_costs(const __grid_consta
     const float *logits = a.logits + q * a.K;
     double mask = (softplus - xt) / (double)a.P;
     double dice = 1.0 - (2.0 * st + 1.0) / (sigmoid + label + 1.0);
-    double cls = -exp((double)logits[a.cls[m]] - uda_log_sum(logits, a.K));
-    a.cost[at] = (float)((double)a.cls_weight * cls + (double)a.mask_weight * mask +
-                         (double)a.dice_weight * dice);
+    double cls = -exp((double)logits[a.cls[row + m]] - uda_log_sum(logits, a.K));
+    a.cost[row * a.Q + at] = (float)((double)a.cls_weight * cls + (double)a.mask_weight * mask +
+                                     (double)a.dice_weight * dice);
 }
 
 int uda_cuda_match_cost(struct uda_stream *stream, struct uda_match_cost_args *a)
 {
     match job = {*a, static_cast<float *>(a->ws.data), uda_ceil_div(a->P, POINTS), 0, 0};
     job.chunks = uda_least(job.tiles, MOST_CHUNKS);
-    job.chunk_floats = 2 * a->Q * a->M + 2 * a->Q + a->M;
+    job.chunk_floats = 2 * a->Q * a->most + 2 * a->Q + a->most;
     if (a->ws.data == NULL) {
         a->ws.bytes = (size_t)uda_most(job.chunks * job.chunk_floats, 1) * sizeof(float);
         return 0;
     }
-    dim3 blocks((unsigned)uda_ceil_div(a->Q, QUERIES), (unsigned)uda_ceil_div(a->M, TARGETS),
+    dim3 blocks((unsigned)uda_ceil_div(a->Q, QUERIES), (unsigned)uda_ceil_div(a->most, TARGETS),
                 (unsigned)job.chunks);
     UDA_CUDA_LAUNCH(sum_points, blocks, THREADS, 0, stream, job);
-    UDA_CUDA_LAUNCH(join_costs, uda_blocks(a->Q * a->M, THREADS), THREADS, 0, stream, job);
+    UDA_CUDA_LAUNCH(join_costs, uda_blocks(a->Q * a->most, THREADS), THREADS, 0, stream, job);
     return uda_cuda_launched();
 }

@@ -22,13 +22,16 @@ static inline int64_t uda_chunk_rows(int64_t rows, int64_t least, int64_t chunks
     return uda_most(least, uda_ceil_div(uda_ceil_div(rows, chunks), 8) * 8);
 }
 
+/* A block of (UDA_WARP, UDA_PARTIAL_LANES) threads sums 32 of them; one beyond the last leaves as a whole. */
 template <typename T>
-static __global__ void __launch_bounds__(UDA_WARP *UDA_PARTIAL_LANES)
-    uda_partials_kernel(T *out, const float *partial, int64_t chunks, int64_t stride, int64_t count,
-                        bool add)
+static __device__ __forceinline__ void uda_partials_block(T *out, const float *partial, int64_t chunks,
+                                                          int64_t stride, int64_t count, bool add)
 {
     UDA_SHARED(float, sums, [UDA_PARTIAL_LANES][UDA_WARP]);
     int64_t i = (int64_t)blockIdx.x * UDA_WARP + threadIdx.x;
+    if (i - threadIdx.x >= count) {
+        return;
+    }
     float sum = 0.0f;
     for (int64_t chunk = threadIdx.y; i < count && chunk < chunks; chunk += UDA_PARTIAL_LANES) {
         sum += partial[chunk * stride + i];
@@ -41,6 +44,14 @@ static __global__ void __launch_bounds__(UDA_WARP *UDA_PARTIAL_LANES)
         }
         uda_store(out + i, add ? uda_load(out + i) + sum : sum);
     }
+}
+
+template <typename T>
+static __global__ void __launch_bounds__(UDA_WARP *UDA_PARTIAL_LANES)
+    uda_partials_kernel(T *out, const float *partial, int64_t chunks, int64_t stride, int64_t count,
+                        bool add)
+{
+    uda_partials_block(out, partial, chunks, stride, count, add);
 }
 
 /* out[i] (+)= sum over chunks of partial[chunk stride + i], i < count; partial results are floats.

@@ -61,6 +61,16 @@ static __device__ __forceinline__ float uda_sample(const uint32_t *mask, const u
     return sum;
 }
 
+/* Rows that a grid takes at once; its blocks go on to those behind. More would mostly be blocks without a
+ * row: an image has few of all that there is room for. */
+#define UDA_ROWS_AT_ONCE 16
+
+/* Pairs of an image: as many as it has targets and there are queries. */
+static __device__ __forceinline__ int64_t uda_pairs(const int64_t *first, int64_t Q)
+{
+    return uda_least(Q, first[1] - first[0]);
+}
+
 /* softplus(x) and the logistic function of x, from one exponential. */
 static __device__ __forceinline__ float uda_softplus(float x, float *sigmoid)
 {

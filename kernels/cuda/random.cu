@@ -23,7 +23,7 @@ static __global__ void __launch_bounds__(THREADS)
     draw_blocks(const __grid_constant__ uda_uniform_args a, int64_t blocks)
 {
     int64_t at = (int64_t)blockIdx.x * THREADS + threadIdx.x, r = uda_divide(at, blocks), b = at - r * blocks;
-    if (r >= a.rows) {
+    if (r >= (a.live != nullptr ? uda_least(a.rows, *a.live) : a.rows)) {
         return;
     }
     const uint32_t *counter = a.counter + 4 * r;

@@ -54,12 +54,23 @@ void uda_losses_add(struct uda_losses *sum, const struct uda_losses *part)
     sum->total += part->total;
 }
 
-/* What kernels must know of a step's targets, in one block that goes up in one copy. */
+int64_t uda_criterion_room(int64_t targets)
+{
+    int64_t room = 8;
+    while (room < targets) { /* 2^k to 3 2^(k-1) to 2^(k+1) */
+        room += (room & (room - 1)) == 0 ? room / 2 : room / 3;
+    }
+    return targets == 0 ? 0 : room;
+}
+
+/* What kernels must know of a step's targets, in one block that goes up in one copy. Masks, most of it, come
+ * last: what they leave of their room is not sent. */
 struct facts {
-    uint32_t *mask;                     /* [T, words] bits */
-    int64_t *first;                     /* [N + 1] targets of the images before */
-    uint32_t *match_stream, *loss_stream; /* [predictions, N, 4], [predictions, T, 4]: their points */
-    int32_t *cls;                       /* [T] */
+    double *masks, *class_weight;         /* denominators */
+    int64_t *first;                       /* [N + 1] targets of the images before */
+    uint32_t *match_stream, *loss_stream; /* [predictions, N, 4], [predictions, room, 4]: their points */
+    int32_t *cls;                         /* [room] */
+    uint32_t *mask;                       /* [room, words] bits */
 };
 
 /* The criterion at work on predictions first..last-1 of a step. Pairs of all predictions and images:
@@ -75,6 +86,7 @@ struct work {
     int64_t words;                     /* of a mask */
     int64_t candidates, important, random; /* points of a target's mask loss; random: free ones */
     struct facts facts;                /* device */
+    struct uda_targets_sent sent;      /* places in facts; its room alone, not total, is a size of launches */
     int32_t *query, *target, *label;   /* device */
     struct uda_findings found;         /* device */
 };
@@ -93,25 +105,31 @@ static struct uda_rng point_stream(const struct work *w, enum uda_rng_purpose pu
 /* The blocks of a stream that one target's points take: candidates, then free ones. */
 static int64_t target_blocks(const struct work *w) { return ((w->candidates + w->random) * 2 + 3) / 4; }
 
-/* The parts of a block of facts, which is NULL to ask for its size. */
+/* The parts of a block of facts, which is NULL to ask for what they take up to the masks. Their places are
+ * those of the room. */
 static size_t facts_place(struct facts *facts, const struct work *w, unsigned char *block)
 {
     int64_t predictions = w->last - w->first;
-    size_t first = (size_t)(w->total * w->words) * sizeof *facts->mask; /* a multiple of 64 */
+    size_t first = 2 * sizeof *facts->masks;
     size_t match = first + (size_t)(w->images + 1) * sizeof *facts->first;
     size_t loss = match + (size_t)(predictions * w->images * 4) * sizeof *facts->match_stream;
-    size_t cls = loss + (size_t)(predictions * w->total * 4) * sizeof *facts->loss_stream;
+    size_t cls = loss + (size_t)(predictions * w->sent.room * 4) * sizeof *facts->loss_stream;
+    size_t mask = (cls + (size_t)w->sent.room * sizeof *facts->cls + 63) / 64 * 64;
     if (block != NULL) {
-        *facts = (struct facts){.mask = (void *)block, .first = (void *)(block + first),
-                                .match_stream = (void *)(block + match),
-                                .loss_stream = (void *)(block + loss), .cls = (void *)(block + cls)};
+        double *denominator = (void *)block;
+        *facts = (struct facts){.masks = denominator, .class_weight = denominator + 1,
+                                .first = (void *)(block + first), .match_stream = (void *)(block + match),
+                                .loss_stream = (void *)(block + loss), .cls = (void *)(block + cls),
+                                .mask = (void *)(block + mask)};
     }
-    return cls + (size_t)w->total * sizeof *facts->cls;
+    return mask;
 }
 
 static void facts_fill(const struct facts *facts, const struct work *w)
 {
-    uint32_t *match = facts->match_stream, *loss = facts->loss_stream;
+    uint32_t *match = facts->match_stream;
+    *facts->masks = w->norm->masks < 1.0 ? 1.0 : w->norm->masks;
+    *facts->class_weight = w->norm->class_weight;
     facts->first[0] = 0;
     for (int64_t n = 0; n < w->images; n++) {
         const struct uda_targets *targets = &w->targets[n];
@@ -121,6 +139,7 @@ static void facts_fill(const struct facts *facts, const struct work *w)
         }
     }
     for (int prediction = w->first; prediction < w->last; prediction++) {
+        uint32_t *loss = facts->loss_stream + (prediction - w->first) * w->sent.room * 4;
         for (int64_t n = 0; n < w->images; n++, match += 4) {
             struct uda_rng rng = point_stream(w, UDA_RNG_MATCH_POINTS, n, prediction);
             memcpy(match, rng.counter, sizeof rng.counter);
@@ -156,8 +175,9 @@ static void pack_target(void *args, int64_t i)
 static void send_facts(struct uda_tape *t, struct work *w)
 {
     struct facts facts;
-    size_t bytes = facts_place(&facts, w, NULL);
-    unsigned char *staged = uda_tape_stage(t, bytes);
+    size_t before = facts_place(&facts, w, NULL), mask = (size_t)w->words * sizeof *facts.mask;
+    size_t room = before + (size_t)w->sent.room * mask;
+    unsigned char *staged = uda_tape_stage(t, room);
     if (staged == NULL) {
         return;
     }
@@ -165,87 +185,68 @@ static void send_facts(struct uda_tape *t, struct work *w)
     facts_fill(&facts, w);
     struct packing packing = {.w = w, .facts = &facts};
     uda_team_run(t->device->stream.team, w->total, pack_target, &packing);
-    (void)facts_place(&w->facts, w, uda_tape_send(t, staged, bytes));
+    (void)facts_place(&w->facts, w, uda_tape_send(t, staged, before + (size_t)w->total * mask, room));
+    w->sent.first = w->facts.first;
+    w->sent.cls = w->facts.cls;
+    w->sent.mask = w->facts.mask;
 }
 
-/* Queues the costs [Q, M] of one prediction for one image. */
-static void queue_costs(struct uda_tape *t, const struct work *w, int prediction, int64_t n,
-                        int64_t first, const float *point, float *cost)
-{
-    const struct uda_criterion_config *config = w->config;
-    const struct uda_predictions *predictions = w->predictions;
-    struct uda_match_spec spec = {.cls_weight = config->class_weight,
-                                  .mask_weight = config->mask_weight,
-                                  .dice_weight = config->dice_weight,
-                                  .points = config->points,
-                                  .point = point,
-                                  .cls = w->facts.cls + first,
-                                  .mask = w->facts.mask + first * w->words};
-    uda_match_cost(t, cost, predictions->logits[prediction], predictions->embed[prediction],
-                   predictions->mask_features, n, &w->targets[n], &spec);
-}
-
-/* Mask and dice losses of one prediction, image by image. */
+/* Mask and dice losses of one prediction. */
 static void mask_losses(struct uda_tape *t, const struct work *w, int prediction)
 {
     size_t pair = 2 * sizeof(float);
-    float *candidate = uda_tape_scratch(t, (size_t)(w->total * w->candidates) * pair);
-    float *random = uda_tape_scratch(t, (size_t)(w->total * w->random) * pair);
+    int64_t room = w->sent.room, at = prediction * room;
+    float *candidate = uda_tape_scratch(t, (size_t)(room * w->candidates) * pair);
+    float *random = uda_tape_scratch(t, (size_t)(room * w->random) * pair);
     const struct uda_rng key = point_stream(w, UDA_RNG_LOSS_POINTS, 0, 0);
-    const uint32_t *stream = w->facts.loss_stream + prediction * w->total * 4;
-    uda_uniform(t, candidate, w->total, w->candidates * 2, 0, &key, stream);
-    uda_uniform(t, random, w->total, w->random * 2, w->candidates * 2, &key, stream);
+    const uint32_t *stream = w->facts.loss_stream + at * 4;
+    const int64_t *live = w->facts.first + w->images;
+    uda_uniform(t, candidate, room, w->candidates * 2, 0, &key, stream, live);
+    uda_uniform(t, random, room, w->random * 2, w->candidates * 2, &key, stream, live);
     double *sum = w->found.sum + prediction;
-    int64_t first = 0;
-    for (int64_t n = 0; n < w->images && uda_tape_ok(t); n++) {
-        int64_t count = w->targets[n].count, at = prediction * w->total + first;
-        const struct uda_matches matches = {.count = count < w->queries ? count : w->queries,
-                                            .query = w->query + at, .target = w->target + at};
-        const struct uda_point_spec spec = {
-            .points = w->config->points, .candidates = w->candidates, .important = w->important,
-            .candidate = candidate + first * w->candidates * 2, .random = random + first * w->random * 2,
-            .mask = w->facts.mask + first * w->words,
-            .denominator = w->norm->masks < 1.0 ? 1.0 : w->norm->masks,
-            .mask_weight = w->config->mask_weight, .dice_weight = w->config->dice_weight};
-        if (count > 0) {
-            uda_mask_loss(t, &sum[1 * UDA_PREDICTIONS], &sum[2 * UDA_PREDICTIONS],
-                          w->predictions->embed[prediction], w->predictions->mask_features, n, &w->targets[n],
-                          &matches, &spec);
-        }
-        first += count;
-    }
+    const struct uda_point_spec spec = {
+        .points = w->config->points, .candidates = w->candidates, .important = w->important,
+        .candidate = candidate, .random = random, .query = w->query + at, .target = w->target + at,
+        .denominator = w->facts.masks, .mask_weight = w->config->mask_weight,
+        .dice_weight = w->config->dice_weight};
+    uda_mask_loss(t, &sum[1 * UDA_PREDICTIONS], &sum[2 * UDA_PREDICTIONS], w->predictions->embed[prediction],
+                  w->predictions->mask_features, w->targets, &w->sent, &spec);
     uda_tape_scratch_put(t, random);
     uda_tape_scratch_put(t, candidate);
 }
 
-/* Losses of one prediction over all images. */
+/* Losses of one prediction over all images. Without targets and a weight of queries that have none the class
+ * loss is 0, and so may be its denominator. */
 static void prediction_losses(struct uda_tape *t, const struct work *w, int prediction)
 {
-    if (w->total > 0) {
+    if (w->sent.room > 0) {
         mask_losses(t, w, prediction);
     }
-    if (w->norm->class_weight > 0.0) { /* 0 only if nothing is matched and no_object is 0 */
+    if (w->sent.room > 0 || w->config->no_object > 0.0f) {
         uda_class_loss(t, w->found.sum + prediction, w->predictions->logits[prediction],
                        w->label + prediction * w->images * w->queries, w->config->no_object,
-                       w->norm->class_weight, w->config->class_weight);
+                       w->facts.class_weight, w->config->class_weight);
     }
 }
 
-/* The costs of all predictions and images, [T Q] each. */
+/* The costs of all predictions and images, [Q room] of a prediction. */
 static void match_costs(struct uda_tape *t, const struct work *w, float *cost)
 {
-    int64_t rows = (w->last - w->first) * w->images, numbers = w->config->points * 2, first = 0;
+    const struct uda_criterion_config *config = w->config;
+    const struct uda_predictions *predictions = w->predictions;
+    int64_t rows = (w->last - w->first) * w->images, numbers = config->points * 2;
     float *point = uda_tape_scratch(t, (size_t)(rows * numbers) * sizeof *point);
     const struct uda_rng key = point_stream(w, UDA_RNG_MATCH_POINTS, 0, 0);
-    uda_uniform(t, point, rows, numbers, 0, &key, w->facts.match_stream);
+    uda_uniform(t, point, rows, numbers, 0, &key, w->facts.match_stream, NULL);
     for (int64_t i = 0; i < rows && uda_tape_ok(t); i++) {
-        int64_t n = i % w->images, count = w->targets[n].count;
-        first = n == 0 ? 0 : first;
-        if (count > 0) {
-            queue_costs(t, w, w->first + (int)(i / w->images), n, first, point + i * numbers,
-                        cost + w->queries * (i / w->images * w->total + first));
-        }
-        first += count;
+        int64_t p = i / w->images, n = i % w->images;
+        const struct uda_match_spec spec = {.cls_weight = config->class_weight,
+                                            .mask_weight = config->mask_weight,
+                                            .dice_weight = config->dice_weight,
+                                            .points = config->points, .point = point + i * numbers};
+        uda_match_cost(t, cost + p * w->queries * w->sent.room, predictions->logits[w->first + p],
+                       predictions->embed[w->first + p], predictions->mask_features, n, &w->targets[n],
+                       &w->sent, &spec);
     }
     uda_tape_scratch_put(t, point);
 }
@@ -254,16 +255,15 @@ static void match_costs(struct uda_tape *t, const struct work *w, float *cost)
 static void match(struct uda_tape *t, const struct work *w)
 {
     int64_t count = w->last - w->first;
-    float *cost = uda_tape_scratch(t, (size_t)(count * w->queries * w->total) * sizeof *cost);
-    if (w->total > 0) {
+    float *cost = uda_tape_scratch(t, (size_t)(count * w->queries * w->sent.room) * sizeof *cost);
+    if (w->sent.room > 0) {
         match_costs(t, w, cost);
     }
     const struct uda_assign_spec spec = {.predictions = count, .images = w->images, .queries = w->queries,
-                                   .classes = w->predictions->logits[0]->dim[2] - 1,
-                                   .first = w->facts.first, .cls = w->facts.cls, .cost = cost,
+                                   .classes = w->predictions->logits[0]->dim[2] - 1, .cost = cost,
                                    .query = w->query, .target = w->target, .label = w->label,
                                    .wrong = w->found.wrong};
-    uda_assign(t, w->targets, &spec);
+    uda_assign(t, w->targets, &w->sent, &spec);
     uda_tape_scratch_put(t, cost);
 }
 
@@ -299,7 +299,9 @@ static bool prepare(struct uda_tape *t, struct work *w, const struct uda_targets
     int64_t predictions = w->last - w->first;
     w->images = logits->dim[0];
     w->queries = logits->dim[1];
-    w->words = uda_mask_words(4 * f->dim[1] * 4 * f->dim[2]);
+    w->sent.height = 4 * f->dim[1];
+    w->sent.width = 4 * f->dim[2];
+    w->words = uda_mask_words(w->sent.height * w->sent.width);
     w->important = (int64_t)(config->importance * (double)config->points);
     w->candidates = (int64_t)((double)config->points * config->oversample);
     w->random = config->points - w->important;
@@ -307,9 +309,10 @@ static bool prepare(struct uda_tape *t, struct work *w, const struct uda_targets
     for (int64_t n = 0; n < w->images; n++) {
         w->total += targets[n].count;
     }
+    w->sent.room = uda_criterion_room(w->total);
     send_facts(t, w);
-    w->query = uda_tape_scratch(t, (size_t)(predictions * w->total) * sizeof *w->query);
-    w->target = uda_tape_scratch(t, (size_t)(predictions * w->total) * sizeof *w->target);
+    w->query = uda_tape_scratch(t, (size_t)(predictions * w->sent.room) * sizeof *w->query);
+    w->target = uda_tape_scratch(t, (size_t)(predictions * w->sent.room) * sizeof *w->target);
     w->label = uda_tape_scratch(t, (size_t)(predictions * w->images * w->queries) * sizeof *w->label);
     return uda_tape_ok(t);
 }
@@ -372,7 +375,9 @@ void uda_criterion_queue(struct uda_tape *t, const struct uda_criterion_config *
     for (int p = 0; p < predictions->count && uda_tape_ok(t); p++) {
         prediction_losses(t, &w, p);
     }
-    uda_tape_sent_put(t, w.facts.mask); /* the block */
+    if (!t->recording) { /* else backward reads what it needs of the facts */
+        uda_tape_sent_put(t, w.facts.masks); /* the block */
+    }
 }
 
 /* Device memory for findings, zeros; NULL on error. */
@@ -430,8 +435,9 @@ int64_t uda_criterion_match(struct uda_tape *t, const struct uda_criterion_confi
                             const struct uda_targets *targets, const struct uda_draws *draws,
                             int32_t *query, int32_t *target)
 {
-    struct work w = {.config = config, .predictions = predictions, .draws = draws, .first = prediction,
-                     .last = prediction + 1};
+    const struct uda_normaliser none = {0};
+    struct work w = {.config = config, .predictions = predictions, .draws = draws, .norm = &none,
+                     .first = prediction, .last = prediction + 1};
     if (!uda_tape_ok(t) || targets[n].count == 0 || !targets_fit(t, predictions, targets) ||
         !prepare(t, &w, targets)) {
         return 0;
@@ -446,7 +452,7 @@ int64_t uda_criterion_match(struct uda_tape *t, const struct uda_criterion_confi
     }
     w.found = findings_at(there);
     match(t, &w);
-    uda_tape_sent_put(t, w.facts.mask); /* the block */
+    uda_tape_sent_put(t, w.facts.masks); /* the block */
     uda_tape_host_scratch_put(t, fetch(t, there, 1, targets, w.images));
     uda_tape_scratch_put(t, there);
     uda_tape_download(t, query, w.query + first, (size_t)pairs * sizeof *query);

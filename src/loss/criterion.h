@@ -43,6 +43,13 @@ struct uda_normaliser {
 void uda_normaliser_add(struct uda_normaliser *norm, const struct uda_criterion_config *config,
                         int64_t queries, const struct uda_targets *targets, int64_t images);
 
+/*
+ * Targets that a call has room for: the least of 0, 8, 12, 16, 24, 32, 48, .. that is not less than those of
+ * its images together. The kernels that a call queues and their arguments, memory apart, depend on the
+ * targets by this number alone.
+ */
+int64_t uda_criterion_room(int64_t targets);
+
 /* Unweighted losses, by prediction (decoder order; the last one is the final prediction). */
 struct uda_losses {
     int predictions;

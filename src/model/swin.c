@@ -122,7 +122,7 @@ static const float *send_scales(struct uda_tape *t, const struct uda_swin *swin,
             }
         }
     }
-    return uda_tape_send(t, scale, bytes);
+    return uda_tape_send(t, scale, bytes, bytes);
 }
 
 /* shortcut + scale [N] branch, NULL for 1; gives both back when nothing is recorded. */

@@ -178,9 +178,10 @@ struct uda_tensor *uda_sine_position(struct uda_tape *t, int64_t H, int64_t W, i
 
 struct uda_rng;
 /* Random numbers of the device, y [rows, count]: y[r, i] = number skip + i of the stream of `key` whose
- * counter is counter[r]. y, counter [rows, 4] are device memory: uniform of kernels/args_random.h. */
+ * counter is counter[r], for r < *live (NULL: all). y, counter [rows, 4] and live are device memory: uniform
+ * of kernels/args_random.h. */
 void uda_uniform(struct uda_tape *t, float *y, int64_t rows, int64_t count, int64_t skip,
-                 const struct uda_rng *key, const uint32_t *counter);
+                 const struct uda_rng *key, const uint32_t *counter, const int64_t *live);
 
 /*
  * Numbers come from two places: `host` is the program's memory, read (and copied) before the op
@@ -188,82 +189,86 @@ void uda_uniform(struct uda_tape *t, float *y, int64_t rows, int64_t count, int6
  * uda_tape_scratch. Tensors are float.
  */
 
-/* Targets of one image, at full resolution, of the host. Borrowed for the step. What kernels read of them is
- * in an op's own arguments. */
+/* Targets of one image, at full resolution, of the host. Borrowed for the step. */
 struct uda_targets {
     int64_t count, height, width; /* of the padded input */
     const int32_t *cls;           /* [count], 0..K-1 */
     const uint8_t *mask;          /* [count, height, width], 0 or 1 */
 };
 
-/* Which target a query is matched to: pairs sorted by query. */
-struct uda_matches {
-    int64_t count;
-    const int32_t *query, *target; /* device [count] */
+/*
+ * The same of N images as kernels find them, image after image: n's rows of arrays [room, ..] are first[n] ..
+ * first[n + 1] - 1. Only `room` and the size of the masks are sizes of launches: the numbers of targets are
+ * read from `first`, so that steps that differ in them are the same calls of kernels.
+ */
+struct uda_targets_sent {
+    int64_t room;          /* >= first[N]; 0: there are no targets, and nothing is launched for them */
+    int64_t height, width; /* of a mask */
+    const int64_t *first;  /* device [N + 1], first[0] = 0 */
+    const int32_t *cls;    /* device [room] */
+    const uint32_t *mask;  /* device [room, ..] bits: kernels/mask_bits.h */
 };
 
 /*
- * Costs of matching every query of one image with every target, on P shared points (Cheng et al.
- * 2022, section 3.2). cost [Q, M] device = cls_weight (-softmax(logits)[cls]) + mask_weight
- * BCE + dice_weight dice, at points [P, 2] (x, y in
+ * Costs of matching every query of image n with every of its M targets, on P shared points (Cheng et al.
+ * 2022, section 3.2). cost device: the image's [Q, M], which begins at cost + first[n] Q, = cls_weight
+ * (-softmax(logits)[cls]) + mask_weight BCE + dice_weight dice, at points [P, 2] (x, y in
  * [0,1)); logits [Q, K+1] and e [Q, C] of image n; f
- * [N,H,W,C] mask features. No gradient. cost is written by the op.
+ * [N,H,W,C] mask features. targets: of image n. No gradient. cost is written by the op. Errors: UDA_SHAPE.
  */
 struct uda_match_spec {
     float cls_weight, mask_weight, dice_weight;
     int64_t points;
     const float *point; /* device [points, 2] */
-    const int32_t *cls; /* device: the targets' classes */
-    const uint32_t *mask; /* device: their masks as bits, kernels/mask_bits.h */
 };
 void uda_match_cost(struct uda_tape *t, float *cost, struct uda_tensor *logits,
                     struct uda_tensor *e, struct uda_tensor *f, int64_t n,
-                    const struct uda_targets *targets, const struct uda_match_spec *spec);
+                    const struct uda_targets *targets, const struct uda_targets_sent *sent,
+                    const struct uda_match_spec *spec);
 
 /*
- * The cheapest pairs of queries and targets for all predictions and images at once, without a wait. cost
- * device: of prediction p and image n [Q, M_n] begins at (p T + first_n) Q, first_n = M_0 + .. + M_(n-1),
- * T = first_N. first [N + 1] and the classes of all targets cls [T] are device memory; all else is device
- * memory that the op fills. query, target [predictions, T]: the min(Q, M_n) pairs of (p, n) begin at
- * p T + first_n. label [predictions, N, Q]: the class of a query's target, or
- * `classes`. wrong [predictions, N]: 1 + index of the first cost [Q, M_n] that is not finite (its
- * problem has no solution), or 0. How ties go: kernels/args_loss.h. Errors: UDA_SHAPE (a class out of range).
+ * The cheapest pairs of queries and targets for all predictions and images at once, without a wait; T is
+ * sent->room. cost device: of prediction p and image n [Q, M_n] begins at (p T + first[n]) Q. All else is
+ * device memory that the op fills. query, target [predictions, T]: the min(Q, M_n) pairs of (p, n), sorted by
+ * query, begin at p T + first[n]; targets are numbered in their image. label [predictions, N, Q]: the class
+ * of a query's target, or `classes`. wrong [predictions, N]: 1 + index of the first cost [Q, M_n] that is not
+ * finite (its problem has no solution), or 0. targets [N]. How ties go: kernels/args_loss.h. Errors:
+ * UDA_SHAPE (a class out of range, more targets than room).
  */
 struct uda_assign_spec {
     int64_t predictions, images, queries, classes;
-    const int64_t *first;
-    const int32_t *cls;
     const float *cost;
     int32_t *query, *target, *label;
     int64_t *wrong;
 };
-void uda_assign(struct uda_tape *t, const struct uda_targets *targets, const struct uda_assign_spec *spec);
+void uda_assign(struct uda_tape *t, const struct uda_targets *targets, const struct uda_targets_sent *sent,
+                const struct uda_assign_spec *spec);
 
 /*
- * Weighted cross entropy over all N Q queries: weight * sum_i w[y_i] (-log p_i[y_i]) / denominator;
- * w = 1, and no_object for y = K. target [N Q] device, 0..K. Adds the unweighted loss to *loss (device). A
- * root. grads: logits.
+ * Weighted cross entropy over all N Q queries: weight * sum_i w[y_i] (-log p_i[y_i]) / *denominator;
+ * w = 1, and no_object for y = K. target [N Q] 0..K and *denominator > 0 are device memory. Adds the
+ * unweighted loss to *loss (device). A root. grads: logits.
  */
 void uda_class_loss(struct uda_tape *t, double *loss, struct uda_tensor *logits,
-                    const int32_t *target, float no_object, double denominator, float weight);
+                    const int32_t *target, float no_object, const double *denominator, float weight);
 
 /*
- * Point-sampled mask losses of the matched queries of one image: of a pair's candidates, which are its
- * target's, the `important` most uncertain (least |logit|; ties to the lower index) are kept, and all
- * points - important of its target's random points; loss_mask += sum_r mean_p
- * BCE / denominator, loss_dice += sum_r dice / denominator (both device). e [N,Q,C], f [N,H,W,C]. A root with
- * weights mask_weight, dice_weight. grads: e f.
+ * Point-sampled mask losses of the matched queries of all images, whose pairs are uda_assign's: of a pair's
+ * candidates, which are its target's, the `important` most uncertain (least |logit|; ties to the lower index)
+ * are kept, and all points - important of its target's random points; loss_mask += sum_r mean_p
+ * BCE / *denominator, loss_dice += sum_r dice / *denominator (both device). e [N,Q,C], f [N,H,W,C]; targets
+ * [N]. A root with weights mask_weight, dice_weight. grads: e f. Errors: UDA_SHAPE.
  */
 struct uda_point_spec {
     int64_t points, candidates, important;
-    const float *candidate; /* device [M, candidates, 2] */
-    const float *random;    /* device [M, points - important, 2] */
-    const uint32_t *mask;   /* device: the targets' masks as bits */
-    double denominator;
+    const float *candidate;        /* device [room, candidates, 2] */
+    const float *random;           /* device [room, points - important, 2] */
+    const int32_t *query, *target; /* device [room] */
+    const double *denominator;     /* device; > 0 */
     float mask_weight, dice_weight;
 };
 void uda_mask_loss(struct uda_tape *t, double *loss_mask, double *loss_dice, struct uda_tensor *e,
-                   struct uda_tensor *f, int64_t n, const struct uda_targets *targets,
-                   const struct uda_matches *matches, const struct uda_point_spec *spec);
+                   struct uda_tensor *f, const struct uda_targets *targets,
+                   const struct uda_targets_sent *sent, const struct uda_point_spec *spec);
 
 #endif

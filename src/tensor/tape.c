@@ -386,12 +386,12 @@ void *uda_tape_stage(struct uda_tape *tape, size_t bytes)
     return staged;
 }
 
-void *uda_tape_send(struct uda_tape *tape, void *staged, size_t bytes)
+void *uda_tape_send(struct uda_tape *tape, void *staged, size_t bytes, size_t room)
 {
     if (uda_device_is_host(tape->device)) {
         return staged;
     }
-    void *data = sent_memory(tape, bytes);
+    void *data = sent_memory(tape, room);
     return data != NULL && uda_device_send(tape->device, data, staged, bytes, &tape->err) == 0 ? data : NULL;
 }
 

@@ -108,15 +108,15 @@ void uda_tape_scratch_put(struct uda_tape *tape, void *scratch);
  * (sticky).
  * host_scratch: step memory that the program may dereference. lend: `host` for kernels: itself, or a
  * copy of it on the device, until unlend or the end of the step; the caller keeps `host` as it is so
- * long. stage: memory to fill and to send once; send: what kernels read then, itself or a copy on the device,
- * until sent_put. download: waits for the kernels before it.
+ * long. stage: memory to fill and to send once; send: what kernels read then, itself or a copy of its first
+ * `bytes` in a block of `room` on the device, until sent_put. download: waits for the kernels before it.
  */
 void *uda_tape_host_scratch(struct uda_tape *tape, size_t bytes);
 void uda_tape_host_scratch_put(struct uda_tape *tape, void *scratch);
 const void *uda_tape_lend(struct uda_tape *tape, const void *host, size_t bytes);
 void uda_tape_unlend(struct uda_tape *tape, const void *host, const void *lent);
 void *uda_tape_stage(struct uda_tape *tape, size_t bytes);
-void *uda_tape_send(struct uda_tape *tape, void *staged, size_t bytes);
+void *uda_tape_send(struct uda_tape *tape, void *staged, size_t bytes, size_t room);
 void uda_tape_sent_put(struct uda_tape *tape, void *sent);
 void uda_tape_download(struct uda_tape *tape, void *host, const void *data, size_t bytes);
 

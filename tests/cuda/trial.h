@@ -39,7 +39,7 @@
 #include "tests/cuda/target.h"
 
 #define TRIAL_ARRAYS 32
-#define TRIAL_SIZES 12
+#define TRIAL_SIZES 13
 
 enum trial_type { TRIAL_BYTES, TRIAL_FLOAT, TRIAL_DOUBLE, TRIAL_BF16 };
 

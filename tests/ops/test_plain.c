@@ -171,6 +171,37 @@ static void check_errors(void)
     fixture_finish(&s);
 }
 
+/* What the losses are told of targets on the host is checked before anything is launched. */
+static void check_targets(void)
+{
+    struct uda_err err = {0};
+    struct fixture s;
+    fixture_init(&s, 1, NULL);
+    const int32_t cls[2] = {0, 2};
+    const struct uda_targets targets = {.count = 2, .height = 8, .width = 8, .cls = cls};
+    struct uda_targets_sent sent = {.room = 2, .height = 8, .width = 8};
+    const struct uda_assign_spec spec = {.predictions = 1, .images = 1, .queries = 4, .classes = 2};
+    uda_assign(&s.tape, &targets, &sent, &spec);
+    CHECK(uda_tape_status(&s.tape, &err) == UDA_SHAPE);
+    CHECK(strstr(err.text, "target 1 has class 2 of 2") != NULL);
+    uda_err_clear(&err);
+    uda_tape_begin(&s.tape, false);
+    sent.room = 1;
+    uda_assign(&s.tape, &targets, &sent, &spec);
+    CHECK(uda_tape_status(&s.tape, &err) == UDA_SHAPE);
+    CHECK(strstr(err.text, "image 0 has 2 targets") != NULL);
+    uda_err_clear(&err);
+    uda_tape_begin(&s.tape, false);
+    sent = (struct uda_targets_sent){.room = 2, .height = 8, .width = 12};
+    struct uda_tensor *e = uda_tape_new(&s.tape, UDA_F32, 3, (int64_t[]){1, 4, 3});
+    struct uda_tensor *f = uda_tape_new(&s.tape, UDA_F32, 4, (int64_t[]){1, 2, 2, 3});
+    uda_mask_loss(&s.tape, NULL, NULL, e, f, &targets, &sent, &(struct uda_point_spec){.points = 1});
+    CHECK(uda_tape_status(&s.tape, &err) == UDA_SHAPE);
+    CHECK(strstr(err.text, "room is for 2 of 8 x 12") != NULL);
+    uda_tape_begin(&s.tape, false);
+    fixture_finish(&s);
+}
+
 int main(void)
 {
     static const char *const isas[] = {"generic", "x86-64-v3", "x86-64-v4"};
@@ -189,5 +220,6 @@ int main(void)
         check_pool_ties(isas[i]);
     }
     check_errors();
+    check_targets();
     return check_result();
 }

@@ -29,6 +29,13 @@ static void check(struct uda_device *device, int64_t count, int64_t skip)
         uda_rng_fill(&rng, expected, skip + count);
         CHECK(memcmp(drawn + r * count, expected + skip, (size_t)count * sizeof *drawn) == 0);
     }
+    const int64_t live = 1; /* rows from it on stay as they are */
+    memset(drawn, 0xff, sizeof drawn);
+    a.live = &live;
+    CHECK(device->kernels->uniform(&device->stream, &a) == 0);
+    for (int64_t i = 0; i < ROWS * count; i++) {
+        CHECK((i < count) == (drawn[i] >= 0.0f));
+    }
 }
 
 int main(void)
