@@ -10,7 +10,8 @@
  *
  * Workspace: a kernel that needs some is called twice. With ws.data == NULL it only writes ws.bytes
  * and returns; with ws.data set it computes. A kernel that needs none computes at the first call
- * and leaves ws.bytes 0.
+ * and leaves ws.bytes 0. On a device the answer is a matter of the sizes given by value, not of what memory
+ * holds: it is kept with the call (src/tensor/replay.h).
  *
  *     struct uda_relu_args a = {.y = y, .x = x, .count = n};
  *     rc = table->relu_fwd(stream, &a);

@@ -180,18 +180,29 @@ static int run_shards(struct uda_trainer *trainer, struct uda_err *err)
     return 0;
 }
 
+/* Room for the targets of a part of a shard: what its calls depend on. */
+static int64_t shard_room(const struct uda_trainer *trainer, int64_t shard, int p)
+{
+    const struct uda_trainer_spec *spec = &trainer->spec;
+    int64_t targets = 0;
+    for (int64_t i = uda_shard_image(spec->batch, spec->shards, shard);
+         i < uda_shard_image(spec->batch, spec->shards, shard + 1); i++) {
+        targets += trainer->targets[p * spec->batch + i].count;
+    }
+    return uda_criterion_room(targets);
+}
+
+static uint64_t mix(uint64_t key, int64_t fact) { return (key ^ (uint64_t)fact) * 0x100000001b3u; }
+
 /* What changes the kernels' calls from step to step, as far as it is known before. */
 static uint64_t list_key(const struct uda_trainer *trainer)
 {
     uint64_t key = 0;
     for (int p = 0; p < trainer->parts; p++) {
         const struct uda_batch *batch = &trainer->padded[p];
-        int64_t fact[] = {batch->height, batch->width, batch->pixels == trainer->sent, 0};
-        for (int64_t i = 0; i < batch->images; i++) {
-            fact[3] += batch->target[i].count;
-        }
-        for (int k = 0; k < UDA_LEN(fact); k++) {
-            key = (key ^ (uint64_t)fact[k]) * 0x100000001b3u;
+        key = mix(mix(mix(key, batch->height), batch->width), batch->pixels == trainer->sent);
+        for (int64_t shard = 0; shard < trainer->share.shards; shard++) {
+            key = mix(key, shard_room(trainer, trainer->share.first_shard + shard, p));
         }
     }
     return key;

@@ -161,6 +161,62 @@ enum kernel {
 };
 
 #define UDA_KERNEL(kernel, args)                                                                   \
+    static int inner_##kernel(struct uda_stream *stream, void *a) { return inner()->kernel(stream, a); }
+#include "kernels/kernels.def"
+#undef UDA_KERNEL
+
+static int run_inner(int kernel, struct uda_stream *stream, void *args)
+{
+    static int (*const kernels[KERNELS])(struct uda_stream *, void *) = {
+#define UDA_KERNEL(kernel, args) inner_##kernel,
+#include "kernels/kernels.def"
+#undef UDA_KERNEL
+    };
+    return kernels[kernel](stream, args);
+}
+
+#if defined(GUARD_GRID)
+static int run(int kernel, struct uda_stream *stream, void *args)
+{
+    return run_inner(kernel, stream, args);
+}
+#else
+/*
+ * On a device the need of workspace is a matter of sizes given by value. These CPU kernels read how many
+ * targets there are and ask for less: here they answer that they need some, and get in the end what they
+ * need.
+ */
+static int run(int kernel, struct uda_stream *stream, void *args)
+{
+    struct uda_workspace *ws = args, given = *ws;
+    if (kernel != RUN_match_cost && kernel != RUN_mask_loss_fwd && kernel != RUN_mask_loss_bwd) {
+        return run_inner(kernel, stream, args);
+    }
+    if (given.data == NULL) {
+        ws->bytes = 1;
+        return 0;
+    }
+    *ws = (struct uda_workspace){0};
+    int rc = run_inner(kernel, stream, args);
+    if (rc == 0 && ws->bytes > 0) {
+        ws->data = uda_alloc(ws->bytes);
+        demand(ws->data != NULL, "out of memory");
+        rc = run_inner(kernel, stream, args);
+        uda_free(ws->data);
+    }
+    *ws = given;
+    return rc;
+}
+
+int guard_run(int kernel, void *args)
+{
+    static struct uda_stream stream;
+    demand(stream.team != NULL || uda_team_create(&stream.team, 1, NULL) == 0, "no threads");
+    return run(kernel, &stream, args);
+}
+#endif
+
+#define UDA_KERNEL(kernel, args)                                                                   \
     static int guard_##kernel(struct uda_stream *stream, struct args *a)                           \
     {                                                                                              \
         expect_##args(#kernel, a);                                                                 \
@@ -169,7 +225,7 @@ enum kernel {
         }                                                                                          \
         unlock();                                                                                  \
         counts[GUARD_KERNELS] += a->ws.data != NULL ? 0 : 1; /* a second call is the same run */    \
-        int rc = inner()->kernel(stream, a);                                                       \
+        int rc = run(RUN_##kernel, stream, a);                                                     \
         lock();                                                                                    \
         check_grid();                                                                              \
         return rc;                                                                                 \
@@ -177,30 +233,11 @@ enum kernel {
 #include "kernels/kernels.def"
 #undef UDA_KERNEL
 
-#if !defined(GUARD_GRID)
-#define UDA_KERNEL(kernel, args)                                                                   \
-    static int plain_##kernel(struct uda_stream *stream, void *a) { return inner()->kernel(stream, a); }
-#include "kernels/kernels.def"
-#undef UDA_KERNEL
-
-int guard_run(int kernel, void *args)
-{
-    static int (*const run[KERNELS])(struct uda_stream *, void *) = {
-#define UDA_KERNEL(kernel, args) plain_##kernel,
-#include "kernels/kernels.def"
-#undef UDA_KERNEL
-    };
-    static struct uda_stream stream;
-    demand(stream.team != NULL || uda_team_create(&stream.team, 1, NULL) == 0, "no threads");
-    return run[kernel](&stream, args);
-}
-#endif
-
-void guard_graph_runs(void (*run)(void *graph), void *graph)
+void guard_graph_runs(void (*body)(void *graph), void *graph)
 {
     counts[GUARD_GRAPHS]++;
     unlock();
-    run(graph);
+    body(graph);
     lock();
     check_grid();
 }

@@ -24,6 +24,6 @@ bool guard_graph_keeps(int kernel, const void *args, size_t bytes);
 /* Runs a kernel by its number in kernels.def. */
 int guard_run(int kernel, void *args);
 /* Everything in between may touch the device's memory. */
-void guard_graph_runs(void (*run)(void *graph), void *graph);
+void guard_graph_runs(void (*body)(void *graph), void *graph);
 
 #endif

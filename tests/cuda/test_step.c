@@ -25,7 +25,7 @@
 #define HEIGHT 64
 #define WIDTH 96
 #define TARGETS 2
-#define STEPS 3
+#define STEPS 4
 
 struct drawn {
     float pixels[BATCH * HEIGHT * WIDTH * 3];
@@ -44,7 +44,8 @@ static struct uda_batch *draw(struct drawn *d, int64_t step)
     }
     memset(d->masks, 0, sizeof d->masks);
     for (int n = 0; n < BATCH; n++) {
-        int64_t count = (step + n) % (TARGETS + 1); /* images without targets too */
+        /* images without targets too; other numbers at steps 0, 2 and 3, in the same room */
+        int64_t count = n == 0 ? (step % 3 == 1 ? 2 : 0) : 1 + step / 3 % 2;
         for (int64_t k = 0; k < count; k++) {
             d->cls[n][k] = (int32_t)uda_rng_below(&rng, 8);
             memset(&d->masks[n][(k * HEIGHT + uda_rng_below(&rng, HEIGHT - 8)) * WIDTH], 1, 8 * WIDTH);
@@ -172,6 +173,19 @@ static void step_once(struct uda_trainer *trainer, const struct uda_step_part *p
     CHECK(counts == NULL || counts[GUARD_WAITS] - waits == 1);
 }
 
+/* Steps 0, 2 and 3 are one list of calls: run, made a graph, and launched again with other targets; so with
+ * 4 steps. Then the teacher's second image. Nothing without graphs. */
+static void check_graphs(struct uda_trainer *trainer, int64_t steps)
+{
+    const struct uda_replay_counts counts = uda_replay_counted(uda_trainer_device(trainer));
+    const char *setting = getenv("UDA_CUDA_GRAPHS");
+    bool off = setting != NULL && strcmp(setting, "0") == 0;
+    bool there = !uda_device_is_host(uda_trainer_device(trainer));
+    int64_t again = steps > 2 ? steps - 2 : 0;
+    CHECK(uda_replay_refused(uda_trainer_device(trainer)) == NULL);
+    CHECK(counts.launched == (off || !there ? 0 : again + 1));
+}
+
 static struct outcome train(const char *model, const char *device, enum uda_type type, int64_t shards,
                             int64_t steps)
 {
@@ -195,6 +209,7 @@ static struct outcome train(const char *model, const char *device, enum uda_type
     }
     if (steps > 0) {
         o.found = predict(trainer, &spec);
+        check_graphs(trainer, steps);
     }
     CHECK_OK(uda_trainer_download(trainer, &err), &err);
     o.count = uda_trainer_params(trainer)->total;
@@ -454,6 +469,11 @@ static void compare(const char *model, int64_t shards, bool close)
     struct outcome first = train(model, "cuda:1", UDA_F32, shards, STEPS);
     if (!close) {
         check_same(&cpu, &first);
+        CHECK(setenv("UDA_CUDA_GRAPHS", "0", 1) == 0);
+        struct outcome single = train(model, "cuda:1", UDA_F32, shards, STEPS);
+        CHECK(unsetenv("UDA_CUDA_GRAPHS") == 0);
+        check_same(&first, &single);
+        forget(&single);
     } else {
         CHECK(setenv("UDA_GRID", "shuffled", 1) == 0);
         struct outcome start = train(model, "cpu", UDA_F32, shards, 0);
@@ -478,7 +498,7 @@ int main(int argc, char **argv)
     uda_device_finish(&device);
     test_lock();
     if (argc > 1 && strcmp(argv[1], "--bf16") == 0) {
-        compare_bf16("swin-demo", 2, 2);
+        compare_bf16("swin-demo", 2, 3);
         compare_bf16("resnet-demo", 1, 1);
         return check_result();
     }
