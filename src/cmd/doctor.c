@@ -89,7 +89,6 @@ static int say_disk(const char *dir, struct uda_err *err)
     return rc;
 }
 
-/* The CUDA module, its devices, and what it cannot do yet. */
 static void say_ranks(void)
 {
     char text[256];
@@ -98,12 +97,29 @@ static void say_ranks(void)
                  mpi == NULL ? "" : ", ");
 }
 
+/* What `precision` may be, and how steps are launched. */
+static void say_precision(const struct uda_backend *backend, int devices)
+{
+    if (devices == 0) {
+        (void)printf("precision   fp32; bf16 needs a GPU (docs/gpu.md)\n");
+        return;
+    }
+    const char *setting = getenv("UDA_CUDA_GRAPHS");
+    bool off = setting != NULL && strcmp(setting, "0") == 0;
+    (void)printf("precision   fp32; on a GPU bf16 too; there %s\n",
+                 backend->graphs == NULL ? "kernels are launched one by one"
+                 : off ? "kernels are launched one by one: UDA_CUDA_GRAPHS is 0"
+                       : "a step's forward and backward are one graph");
+}
+
+/* The CUDA module, its devices, and what it cannot do yet. */
 static void say_gpu(void)
 {
     struct uda_err why = {0};
     const struct uda_backend *backend = NULL;
     if (uda_device_cuda(&backend, &why) != 0) {
         (void)printf("gpu         none: %s\n", why.text);
+        say_precision(NULL, 0);
         return;
     }
     char text[256] = "";
@@ -130,11 +146,11 @@ static void say_gpu(void)
     }
     if (backend->group == NULL) {
         (void)snprintf(text, sizeof text, "the module was built without NCCL");
-    } else if (backend->group->library(text, sizeof text)) {
-        (void)printf("            between ranks: %s\n", text);
-        return;
     }
-    (void)printf("            between ranks: sums on the host, since there is no other way: %s\n", text);
+    bool there = backend->group != NULL && backend->group->library(text, sizeof text);
+    (void)printf("            between ranks: %s%s\n",
+                 there ? "" : "sums on the host, since there is no other way: ", text);
+    say_precision(backend, devices);
 }
 
 int uda_cmd_doctor(int argc, char **argv, struct uda_err *err)

@@ -51,6 +51,11 @@ talks "precision is bf16, which needs a GPU" "a precision that the CPU lacks is 
 run 77 predict --weights "$folder/cpu/stages/train/weights.h5" --images "$folder/scenes" --out "$folder/none" \
     --precision bf16
 talks "precision is bf16 and the device is the CPU" "a precision that the CPU lacks is not named by predict"
+for graphs in 1 0; do
+    (export UDA_CUDA_GRAPHS=$graphs && run 0 doctor --dir "$folder" && cp "$folder/out" "$folder/doctor-$graphs")
+done
+grep -q '^precision .* bf16 too; .* are one graph$' "$folder/doctor-1" || fail "doctor does not tell of bf16 and graphs"
+grep -q '^precision .* one by one: UDA_CUDA_GRAPHS is 0$' "$folder/doctor-0" || fail "doctor does not tell of no graphs"
 UDA_GUARD_LACKS=gemm run 77 run $smoke --run "$folder/none" --set runtime.device=cuda
 talks "lacks 1 kernels (gemm)" "a missing kernel is not named"
 UDA_CUDA_MODULE=$folder/none.so run 77 run $smoke --run "$folder/none" --set runtime.device=cuda
