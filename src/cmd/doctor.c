@@ -109,7 +109,7 @@ static void say_precision(const struct uda_backend *backend, int devices)
     (void)printf("precision   fp32; on a GPU bf16 too; there %s\n",
                  backend->graphs == NULL ? "kernels are launched one by one"
                  : off ? "kernels are launched one by one: UDA_CUDA_GRAPHS is 0"
-                       : "a step's forward and backward are one graph");
+                       : "forward and backward of a shard are one graph");
 }
 
 /* The CUDA module, its devices, and what it cannot do yet. */

@@ -115,8 +115,30 @@ static struct uda_tensor *input(struct uda_trainer *trainer, struct uda_tape *ta
                                           : uda_tape_input(tape, batch->pixels + at, 4, dim);
 }
 
-/* Adds the gradients of one part's share of a shard. */
-static void run_part(struct uda_trainer *trainer, struct uda_worker *worker, int64_t shard, int p)
+/* Room for the targets of a part of a shard: what its calls depend on. */
+static int64_t shard_room(const struct uda_trainer *trainer, int64_t shard, int p)
+{
+    const struct uda_trainer_spec *spec = &trainer->spec;
+    int64_t targets = 0;
+    for (int64_t i = uda_shard_image(spec->batch, spec->shards, shard);
+         i < uda_shard_image(spec->batch, spec->shards, shard + 1); i++) {
+        targets += trainer->targets[p * spec->batch + i].count;
+    }
+    return uda_criterion_room(targets);
+}
+
+static uint64_t mix(uint64_t key, int64_t fact) { return (key ^ (uint64_t)fact) * 0x100000001b3u; }
+
+/* What changes the kernels' calls of a part of a shard from step to step, as far as it is known before. */
+static uint64_t list_key(const struct uda_trainer *trainer, int64_t shard, int p)
+{
+    const struct uda_batch *batch = &trainer->padded[p];
+    uint64_t key = mix(mix(mix(0, shard), p), shard_room(trainer, shard, p));
+    return mix(mix(mix(key, batch->height), batch->width), batch->pixels == trainer->sent);
+}
+
+/* Forward, losses and backward of one part's share of a shard. Errors are kept in the tape. */
+static void queue_part(struct uda_trainer *trainer, struct uda_worker *worker, int64_t shard, int p)
 {
     const struct uda_batch *batch = &trainer->padded[p];
     const struct uda_trainer_spec *spec = &trainer->spec;
@@ -137,8 +159,21 @@ static void run_part(struct uda_trainer *trainer, struct uda_worker *worker, int
                         &trainer->norm[p], &draws, &found);
     trainer->shard_losses[shard * UDA_STEP_PARTS + p].predictions = predictions.count;
     uda_tape_backward(tape);
-    if (uda_tape_status(tape, &worker->err) != 0) {
-        return; /* kept in worker->err */
+}
+
+/* Adds the gradients of one part's share of a shard. On a device the calls are a list that comes again from
+ * step to step. Errors are kept in worker->err. */
+static void run_part(struct uda_trainer *trainer, struct uda_worker *worker, int64_t shard, int p)
+{
+    struct uda_err *err = &worker->err;
+    if (uda_replay_begin(worker->device, list_key(trainer, shard, p), err) != 0) {
+        return;
+    }
+    queue_part(trainer, worker, shard, p);
+    if (uda_tape_status(&worker->tape, err) != 0) {
+        uda_replay_abandon(worker->device);
+    } else if (uda_replay_end(worker->device, err) != 0) {
+        return;
     }
 }
 
@@ -167,7 +202,7 @@ static void run_worker(void *args, int64_t w)
     }
 }
 
-static int run_shards(struct uda_trainer *trainer, struct uda_err *err)
+int uda_trainer_run_shards(struct uda_trainer *trainer, struct uda_err *err)
 {
     uda_team_run(trainer->shard_team, trainer->workers, run_worker, trainer);
     for (int w = 0; w < trainer->workers; w++) {
@@ -178,46 +213,6 @@ static int run_shards(struct uda_trainer *trainer, struct uda_err *err)
         }
     }
     return 0;
-}
-
-/* Room for the targets of a part of a shard: what its calls depend on. */
-static int64_t shard_room(const struct uda_trainer *trainer, int64_t shard, int p)
-{
-    const struct uda_trainer_spec *spec = &trainer->spec;
-    int64_t targets = 0;
-    for (int64_t i = uda_shard_image(spec->batch, spec->shards, shard);
-         i < uda_shard_image(spec->batch, spec->shards, shard + 1); i++) {
-        targets += trainer->targets[p * spec->batch + i].count;
-    }
-    return uda_criterion_room(targets);
-}
-
-static uint64_t mix(uint64_t key, int64_t fact) { return (key ^ (uint64_t)fact) * 0x100000001b3u; }
-
-/* What changes the kernels' calls from step to step, as far as it is known before. */
-static uint64_t list_key(const struct uda_trainer *trainer)
-{
-    uint64_t key = 0;
-    for (int p = 0; p < trainer->parts; p++) {
-        const struct uda_batch *batch = &trainer->padded[p];
-        key = mix(mix(mix(key, batch->height), batch->width), batch->pixels == trainer->sent);
-        for (int64_t shard = 0; shard < trainer->share.shards; shard++) {
-            key = mix(key, shard_room(trainer, trainer->share.first_shard + shard, p));
-        }
-    }
-    return key;
-}
-
-/* On a device the shards' calls are a list that comes again from step to step. */
-int uda_trainer_run_shards(struct uda_trainer *trainer, struct uda_err *err)
-{
-    UDA_TRY(uda_replay_begin(&trainer->device, list_key(trainer), err));
-    int rc = run_shards(trainer, err);
-    if (rc != 0) {
-        uda_replay_abandon(&trainer->device);
-        return rc;
-    }
-    return uda_replay_end(&trainer->device, err);
 }
 
 int uda_trainer_sum(struct uda_trainer *trainer, struct uda_err *err)

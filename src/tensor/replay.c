@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LISTS 8 /* kept; the one that was not wanted for longest makes room */
-
 enum state {
     IDLE,
     MATCHING,  /* calls 0..at-1 of the list have come, and are pending */
@@ -18,7 +16,7 @@ enum state {
 };
 
 struct uda_replay {
-    struct uda_call_list list[LISTS], *now;
+    struct uda_call_list list[UDA_REPLAY_LISTS], *now;
     enum state state;
     int64_t at, clock;
     struct uda_err refused; /* the device could not make a graph, and why */
@@ -198,7 +196,7 @@ static struct uda_call_list *choose(struct uda_device *device, uint64_t key)
 {
     struct uda_replay *r = device->replay;
     struct uda_call_list *oldest = &r->list[0];
-    for (int i = 0; i < LISTS; i++) {
+    for (int i = 0; i < UDA_REPLAY_LISTS; i++) {
         struct uda_call_list *list = &r->list[i];
         if (list->whole && list->key == key) {
             return list;
@@ -327,7 +325,7 @@ void uda_replay_destroy(struct uda_device *device)
     if (r == NULL) {
         return;
     }
-    for (int i = 0; i < LISTS; i++) {
+    for (int i = 0; i < UDA_REPLAY_LISTS; i++) {
         drop_graph(device, &r->list[i]);
         uda_call_list_finish(&r->list[i]);
     }

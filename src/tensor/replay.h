@@ -23,6 +23,8 @@
 
 #include "src/base/err.h"
 
+#define UDA_REPLAY_LISTS 32 /* kept; the one that was not wanted for longest makes room */
+
 struct uda_device;
 struct uda_replay;
 
@@ -34,8 +36,8 @@ struct uda_replay_counts {
     int64_t calls;     /* runs of kernels in the last list */
 };
 
-/* key: what the caller knows to change the list (sizes), so that lists do not drive each other out; a few are
- * kept. Everything of uda_device_get_sent goes back. Errors: UDA_NOMEM. */
+/* key: what the caller knows to change the list (sizes), so that lists do not drive each other out.
+ * Everything of uda_device_get_sent goes back. Errors: UDA_NOMEM. */
 int uda_replay_begin(struct uda_device *device, uint64_t key, struct uda_err *err) UDA_MUST_USE;
 /* Everything is queued on the device. Errors: what a kernel returns, UDA_DEVICE. */
 int uda_replay_end(struct uda_device *device, struct uda_err *err) UDA_MUST_USE;

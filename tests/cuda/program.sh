@@ -26,7 +26,10 @@ talks() { grep -q -- "$1" "$folder/err" || fail "$2: stderr is '$(tail -3 "$fold
 
 run 0 run $smoke --run "$folder/cpu"
 run 75 run $smoke --run "$folder/gpu" --set runtime.device=cuda --stop-after-step 3
-run 0 run $smoke --run "$folder/gpu" --set runtime.device=cuda
+(export UDA_GUARD_COUNT=1 && run 0 run $smoke --run "$folder/gpu" --set runtime.device=cuda; exit "$failures") ||
+    failures=$((failures + 1))
+graphs=$(sed -n 's/^guard: .* \([0-9]*\) graphs.*/\1/p' "$folder/err" | sort -n | tail -1)
+[ "${graphs:-0}" -gt 40 ] || fail "of the steps and predictions ${graphs:-0} were graphs"
 talks "models run on 'cuda'" "the device is not said"
 for file in $(cd "$folder/cpu" &&
     find . -name weights.h5 -o -name teacher.h5 -o -name metrics.jsonl -o -name ap.txt); do

@@ -173,8 +173,8 @@ static void step_once(struct uda_trainer *trainer, const struct uda_step_part *p
     CHECK(counts == NULL || counts[GUARD_WAITS] - waits == 1);
 }
 
-/* Steps 0, 2 and 3 are one list of calls: run, made a graph, and launched again with other targets; so with
- * 4 steps. Then the teacher's second image. Nothing without graphs. */
+/* Steps 0, 2 and 3 are one list of calls in each shard: run, made a graph, and launched again with other
+ * targets. Then the teacher's second image. Nothing without graphs. */
 static void check_graphs(struct uda_trainer *trainer, int64_t steps)
 {
     const struct uda_replay_counts counts = uda_replay_counted(uda_trainer_device(trainer));
@@ -183,7 +183,7 @@ static void check_graphs(struct uda_trainer *trainer, int64_t steps)
     bool there = !uda_device_is_host(uda_trainer_device(trainer));
     int64_t again = steps > 2 ? steps - 2 : 0;
     CHECK(uda_replay_refused(uda_trainer_device(trainer)) == NULL);
-    CHECK(counts.launched == (off || !there ? 0 : again + 1));
+    CHECK(counts.launched == (off || !there ? 0 : again * uda_trainer_share(trainer).shards + 1));
 }
 
 static struct outcome train(const char *model, const char *device, enum uda_type type, int64_t shards,
