@@ -30,6 +30,7 @@ struct uda_stream {
 #include "kernels/args_linear.h"
 #include "kernels/args_norm.h"
 #include "kernels/args_elementwise.h"
+#include "kernels/args_lab.h"
 #include "kernels/args_layout.h"
 #include "kernels/args_window.h"
 #include "kernels/args_attention.h"

@@ -30,6 +30,8 @@
  *    type (`void *`, enum uda_type); the function picks the instance. Arithmetic and sums in float. Shared
  *    memory: UDA_SHARED, UDA_SHARED_DYNAMIC. Every thread of a block reaches every barrier (no early return
  *    before one), every lane of a mask its shuffle.
+ *    Results that must be the CPU's bytes: the file stands in cuda_exact_files (no contraction to fma) and
+ *    does the CPU's operations in the CPU's order, from a header that both share (kernels/lab.h).
  *    Tensor cores: mma.cuh, whose one instruction has a host variant with the same lanes' words; any
  *    other such intrinsic needs its own under #if defined(UDA_HOST_CUDA), the rest of the code is shared.
  *    Library calls (library.h: cuBLASLt) live in .c files of the module beside a plain .cu kernel of the

@@ -6,7 +6,8 @@
  *     new = (x - mean_s) / (std_s + 1e-8) (std_t + 1e-8) + mean_t
  * with the unbiased deviation (N - 1); nothing is clamped in LAB, the result is clamped in RGB.
  * The conversion is the one of the authors' library (kornia): sRGB curve, XYZ by a matrix of six
- * decimals, white 0.95047, 1, 1.08883.
+ * decimals, white 0.95047, 1, 1.08883 (kernels/lab.h). This is the CPU's side; on a GPU a stage runs the same
+ * kernel (src/stage/colours.h), to the same bytes.
  *
  * Invariants: pure; double throughout; statistics are those of blocks of fixed size, joined in the order of
  * the pixels, so that bytes do not depend on the number of threads; a crop of one colour has deviation 0 and
@@ -19,6 +20,7 @@
 #ifndef UDA_UDA_LAB_H
 #define UDA_UDA_LAB_H
 
+#include "kernels/args_lab.h"
 #include "src/base/arena.h"
 #include "src/base/err.h"
 #include "src/base/team.h"
@@ -29,22 +31,11 @@ enum uda_lab_bytes {
     UDA_LAB_TRUNCATE /* down, as the released code does: half a level darker */
 };
 
-/* The sRGB curve between bytes and linear light, both ways. About 4 KiB. */
-#define UDA_LAB_CELLS 1024
-struct uda_lab_levels {
-    double linear[256];
-    double edge[256];                   /* [1..255]: the least light that becomes this byte */
-    uint8_t first[UDA_LAB_CELLS + 1];   /* the byte of light i / UDA_LAB_CELLS */
-};
-
-/* Tables for one way of making bytes: 1 ms or less. */
+/* The kernel's tables for one way of making bytes: 1 ms or less. */
 void uda_lab_levels_init(struct uda_lab_levels *levels, enum uda_lab_bytes bytes);
 
-/* lab [pixels, 3] of rgb [pixels, 3]. */
-void uda_lab_from_rgb(double *lab, const uint8_t *rgb, int64_t pixels, const struct uda_lab_levels *levels);
-
-/* The inverse: rgb [pixels, 3], colours outside sRGB clamped channel by channel. */
-void uda_lab_to_rgb(uint8_t *rgb, const double *lab, int64_t pixels, const struct uda_lab_levels *levels);
+/* Can colours be moved between images of these sizes? Errors: UDA_SHAPE: one is empty, or beyond memory. */
+int uda_lab_check(int64_t source_pixels, int64_t target_pixels, struct uda_err *err) UDA_MUST_USE;
 
 /* out [source_pixels, 3] = source in the colours of target; out may be source. team: NULL for this thread
  * alone. scratch is left as found. Errors: UDA_SHAPE (an empty image), UDA_NOMEM; then out is unchanged. */

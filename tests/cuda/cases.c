@@ -7,6 +7,7 @@ const struct trial_cases *const cuda_case_tables[] = {
     &cuda_conv_cases,
     &cuda_deform_cases,
     &cuda_elementwise_cases,
+    &cuda_lab_cases,
     &cuda_layout_cases,
     &cuda_linear_cases,
     &cuda_loss_cases,

@@ -8,6 +8,7 @@ extern const struct trial_cases cuda_attention_cases;
 extern const struct trial_cases cuda_conv_cases;
 extern const struct trial_cases cuda_deform_cases;
 extern const struct trial_cases cuda_elementwise_cases;
+extern const struct trial_cases cuda_lab_cases;
 extern const struct trial_cases cuda_layout_cases;
 extern const struct trial_cases cuda_linear_cases;
 extern const struct trial_cases cuda_loss_cases;

@@ -146,6 +146,7 @@ POINTERS(uda_class_loss_args, a->denominator, a->logits, a->target, a->loss, a->
 POINTERS(uda_mask_loss_args, a->denominator, a->e, a->f, a->candidate, a->random, a->first, a->query,
          a->target, a->mask, a->point, a->dlogit, a->loss_mask, a->loss_dice)
 POINTERS(uda_mask_grad_args, a->e, a->f, a->point, a->dlogit, a->first, a->query, a->de, a->df)
+POINTERS(uda_lab_transfer_args, a->levels, a->source, a->target, a->out)
 POINTERS(uda_uniform_args, a->counter, a->live, a->y)
 POINTERS(uda_sum_squares_args, a->x, a->sum)
 POINTERS(uda_spoil_args, a->value, a->fault, a->x)

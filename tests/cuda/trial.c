@@ -178,6 +178,13 @@ void *trial_output_bytes(struct trial *t, size_t bytes)
     return add_array(t, poison(bytes), bytes, TRIAL_BYTES, true, 0.0);
 }
 
+void *trial_output_data(struct trial *t, const void *data, size_t bytes)
+{
+    void *x = checked(uda_alloc(bytes + 1));
+    memcpy(x, data, bytes);
+    return add_array(t, x, bytes, TRIAL_BYTES, true, 0.0);
+}
+
 void *trial_workspace(struct trial *t, size_t bytes)
 {
     struct trial_array *a = &t->array[t->arrays];

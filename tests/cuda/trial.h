@@ -84,6 +84,8 @@ double *trial_output_double(struct trial *t, int64_t count, bool add, double rou
 float *trial_output_normals(struct trial *t, int64_t count, float offset, float spread, double roundings);
 /* Compared byte by byte. */
 void *trial_output_bytes(struct trial *t, size_t bytes);
+/* The same; it starts as `data`, for a kernel that works in place. */
+void *trial_output_data(struct trial *t, const void *data, size_t bytes);
 
 /* Runs the kernel of the target's table, with workspace as kernels.h says. */
 #define TRIAL_RUN(t, name, args)                                                                   \

@@ -1,4 +1,6 @@
 /* LAB: known colours, an independent computation of the transfer, round trips, flat images. */
+#include "kernels/kernels.h"
+#include "kernels/lab.h"
 #include "src/base/rng.h"
 #include "src/uda/lab.h"
 #include "tests/check.h"
@@ -104,7 +106,7 @@ static void test_known(void)
                  {{0, 0, 255}, {32.30, 79.19, -107.86}}, {{119, 119, 119}, {50.03, 0.0, 0.0}}};
     for (int64_t i = 0; i < UDA_LEN(known); i++) {
         double lab[3];
-        uda_lab_from_rgb(lab, known[i].rgb, 1, &levels[UDA_LAB_ROUND]);
+        uda_lab_of_rgb(lab, known[i].rgb, &levels[UDA_LAB_ROUND]);
         for (int c = 0; c < 3; c++) {
             CHECK_CLOSE(lab[c], known[i].lab[c], 0.02);
         }
@@ -121,7 +123,7 @@ static void test_round_trip(void)
         double lab[3];
         long double want[3];
         lab_of(want, rgb);
-        uda_lab_from_rgb(lab, rgb, 1, &levels[UDA_LAB_ROUND]);
+        uda_lab_of_rgb(lab, rgb, &levels[UDA_LAB_ROUND]);
         for (int c = 0; c < 3; c++) {
             CHECK_CLOSE(lab[c], want[c], 1e-10);
         }
@@ -131,10 +133,10 @@ static void test_round_trip(void)
             for (int b = 0; b < 256; b += 15) {
                 uint8_t rgb[3] = {(uint8_t)r, (uint8_t)g, (uint8_t)b}, back[3];
                 double lab[3];
-                uda_lab_from_rgb(lab, rgb, 1, &levels[UDA_LAB_ROUND]);
-                uda_lab_to_rgb(back, lab, 1, &levels[UDA_LAB_ROUND]);
+                uda_lab_of_rgb(lab, rgb, &levels[UDA_LAB_ROUND]);
+                uda_lab_to_rgb(back, lab, &levels[UDA_LAB_ROUND]);
                 wrong += memcmp(rgb, back, 3) != 0;
-                uda_lab_to_rgb(back, lab, 1, &levels[UDA_LAB_TRUNCATE]);
+                uda_lab_to_rgb(back, lab, &levels[UDA_LAB_TRUNCATE]);
                 for (int c = 0; c < 3; c++) {
                     wrong += rgb[c] - back[c] != 0 && rgb[c] - back[c] != 1;
                 }
@@ -226,6 +228,33 @@ static void test_threads(struct uda_arena *arena)
     check_transfer(alone, source, ps, target, pt, UDA_LAB_ROUND);
 }
 
+/* Every instruction set has the same bytes, also where all light lies within rounding of an edge between
+ * bytes: source and target are one image, and levels truncate. */
+static void test_instruction_sets(struct uda_arena *arena)
+{
+    static const char *const isa[] = {"generic", "x86-64-v3", "x86-64-v4"};
+    int64_t pixels = 3 * 1024 + 17, bytes = 3 * pixels, differ = 0;
+    const uint8_t *image = noise(arena, pixels, 8, 0, 256);
+    uint8_t *first = uda_arena_alloc(arena, (size_t)bytes), *out = uda_arena_alloc(arena, (size_t)bytes);
+    struct uda_stream stream = {0};
+    for (int i = 0; i < 3; i++) {
+        const struct uda_kernels *kernels = uda_kernels_cpu_named(isa[i]);
+        struct uda_lab_transfer_args a = {.source_pixels = pixels, .target_pixels = pixels,
+                                          .levels = &levels[UDA_LAB_TRUNCATE], .source = image,
+                                          .target = image, .out = i == 0 ? first : out};
+        if (kernels != NULL) {
+            CHECK(kernels->lab_transfer(&stream, &a) == 0);
+            a.ws.data = uda_arena_alloc(arena, a.ws.bytes);
+            CHECK(kernels->lab_transfer(&stream, &a) == 0);
+            CHECK(memcmp(a.out, first, (size_t)bytes) == 0);
+        }
+    }
+    for (int64_t i = 0; i < bytes; i++) {
+        differ += first[i] != image[i];
+    }
+    CHECK(differ > bytes / 10 && differ < bytes * 9 / 10); /* light on both sides of edges */
+}
+
 /* The least light of a byte is where the curve says it: just below it, the byte before. */
 static void test_levels(void)
 {
@@ -272,6 +301,7 @@ int main(void)
     test_transfer(&arena, UDA_LAB_TRUNCATE);
     test_statistics(&arena);
     test_threads(&arena);
+    test_instruction_sets(&arena);
     test_flat(&arena);
     uda_arena_finish(&arena);
     return check_result();
