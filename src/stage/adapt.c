@@ -109,7 +109,8 @@ static int prepare(struct uda_session *session, struct uda_err *err)
                                    .share = session->share, .dist = &session->dist,
                                    .seed = c->manifest->seed,
                                    .stage = c->stage->rng_stage,
-                                   .threads = (int)c->manifest->runtime.threads};
+                                   .threads = (int)c->manifest->runtime.threads,
+                                   .device = uda_setup_device(c->manifest)};
     find_rare(a, spec.rare);
     return uda_mixing_create(&a->mixing, &spec, err);
 }

@@ -1,9 +1,9 @@
 #include "src/stage/mixing.h"
 
+#include "src/stage/colours.h"
 #include "src/stage/picture_mixed.h"
 #include "src/stage/pools.h"
 #include "src/uda/ego.h"
-#include "src/uda/lab.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -30,9 +30,10 @@ struct uda_mixing {
     float weight[KINDS]; /* of a part; 0: there is none */
     struct image *image; /* [images] */
     struct uda_dist dist;
-    struct uda_lab_levels levels;
     struct uda_pools pools;
     struct uda_team *team;
+    struct uda_colours *colours;  /* NULL: mixing.color is none */
+    struct uda_colour_pair *pair; /* [images] */
     struct uda_steady step; /* samples and batches */
     struct uda_sample *sample[KINDS]; /* [images], in the step's memory */
     struct uda_batch batch[KINDS];
@@ -70,8 +71,6 @@ static void set_rules(struct uda_mixing *m)
     m->pseudo = (struct uda_pseudo_spec){.confidence = r->mixing.confidence,
                                          .ego_keep = r->mixing.ego_keep,
                                          .max_iou = r->mixing.max_iou};
-    uda_lab_levels_init(&m->levels, r->mixing.color == UDA_TRANSFER_LAB_TRUNCATE ? UDA_LAB_TRUNCATE
-                                                                                 : UDA_LAB_ROUND);
     const bool *direction = r->mixing.directions;
     m->weight[PLAIN] = joint(m) ? 1.0f : (float)r->loss.source;
     m->weight[S2T] = !direction[UDA_S2T] ? 0.0f : joint(m) ? 1.0f : (float)r->loss.s2t;
@@ -119,6 +118,15 @@ static int create_pools(struct uda_mixing *m, struct uda_err *err)
     return uda_pools_create(&m->pools, &spec, m->spec.shards, m->spec.share, &m->dist, err);
 }
 
+static int create_colours(struct uda_mixing *m, struct uda_err *err)
+{
+    enum uda_mix_color color = m->spec.recipe->mixing.color;
+    enum uda_lab_bytes bytes = color == UDA_TRANSFER_LAB_TRUNCATE ? UDA_LAB_TRUNCATE : UDA_LAB_ROUND;
+    return color == UDA_TRANSFER_NONE
+               ? 0
+               : uda_colours_create(&m->colours, bytes, m->spec.device, m->team, err);
+}
+
 int uda_mixing_create(struct uda_mixing **out, const struct uda_mixing_spec *spec,
                       struct uda_err *err)
 {
@@ -131,7 +139,8 @@ int uda_mixing_create(struct uda_mixing **out, const struct uda_mixing_spec *spe
     m->spec.map = &m->map;
     m->dist = spec->dist != NULL ? *spec->dist : uda_dist_alone();
     m->image = uda_calloc((size_t)spec->share.images * sizeof *m->image);
-    int rc = m->image == NULL ? uda_fail(err, UDA_NOMEM, "adapt: out of memory") : 0;
+    m->pair = uda_calloc((size_t)spec->share.images * sizeof *m->pair);
+    int rc = m->image == NULL || m->pair == NULL ? uda_fail(err, UDA_NOMEM, "adapt: out of memory") : 0;
     if (rc == 0) {
         set_rules(m);
         rc = set_kinds(m, err);
@@ -141,6 +150,9 @@ int uda_mixing_create(struct uda_mixing **out, const struct uda_mixing_spec *spe
     }
     if (rc == 0) {
         rc = uda_team_create(&m->team, spec->threads, err);
+    }
+    if (rc == 0) {
+        rc = create_colours(m, err);
     }
     if (rc != 0) {
         uda_mixing_destroy(&m);
@@ -156,6 +168,7 @@ void uda_mixing_destroy(struct uda_mixing **out)
     if (m == NULL) {
         return;
     }
+    uda_colours_destroy(&m->colours);
     uda_team_destroy(&m->team);
     uda_pools_destroy(&m->pools);
     for (int64_t i = 0; m->image != NULL && i < m->spec.share.images; i++) {
@@ -164,6 +177,7 @@ void uda_mixing_destroy(struct uda_mixing **out)
     }
     uda_arena_finish(&m->step.arena);
     uda_free(m->image);
+    uda_free(m->pair);
     uda_free(m);
     *out = NULL;
 }
@@ -182,19 +196,18 @@ static int first_failure(struct uda_mixing *m, struct uda_err *err)
     return 0;
 }
 
-static int move_colours(struct uda_mixing *m, struct image *image, struct uda_err *err)
+/* Room for the source's new colours, and the pair that fills it. */
+static int make_pair(struct uda_colour_pair *pair, struct image *image, struct uda_err *err)
 {
     struct uda_sample *source = &image->source, *target = &image->target;
-    if (m->spec.recipe->mixing.color == UDA_TRANSFER_NONE) {
-        return 0;
-    }
-    const uint8_t *before = source->rgb;
-    source->rgb = uda_arena_alloc(&image->result.arena, (size_t)(source->height * source->width) * 3);
-    if (source->rgb == NULL) {
+    *pair = (struct uda_colour_pair){.source = source->rgb, .source_pixels = source->height * source->width,
+                                     .target = target->rgb, .target_pixels = target->height * target->width};
+    pair->out = uda_arena_alloc(&image->result.arena, (size_t)pair->source_pixels * 3);
+    if (pair->out == NULL) {
         return uda_fail(err, UDA_NOMEM, "'%s': out of memory for its colours", source->name);
     }
-    return uda_lab_transfer(source->rgb, before, source->height * source->width, target->rgb,
-                            target->height * target->width, &m->levels, m->team, &image->scratch.arena, err);
+    source->rgb = pair->out;
+    return 0;
 }
 
 int uda_mixing_begin(struct uda_mixing *m, const struct uda_batch *source,
@@ -215,9 +228,11 @@ int uda_mixing_begin(struct uda_mixing *m, const struct uda_batch *source,
         image->ego = truth_is_given(m) ? NULL : uda_ego_take(&image->target);
         image->pseudo = 0;
         image->mixes = false;
-        UDA_TRY(move_colours(m, image, err)); /* the team works on one image: a batch may have few */
+        if (m->colours != NULL) {
+            UDA_TRY(make_pair(&m->pair[i], image, err));
+        }
     }
-    return 0;
+    return m->colours == NULL ? 0 : uda_colours_move(m->colours, m->pair, m->spec.share.images, err);
 }
 
 /* ---- labels ---- */

@@ -2,8 +2,8 @@
  * The images of one adaptation step: from source and target crops and the teacher's instances to
  * the batches that the student learns from.
  *
- * UDA4Inst (arXiv 2405.09682): source crops take their target's colours (src/uda/lab.h); sure
- * teacher instances become the target's labels (src/uda/pseudo.h); S2T and T2S mixes are made of
+ * UDA4Inst (arXiv 2405.09682): source crops take their target's colours (src/stage/colours.h);
+ * sure teacher instances become the target's labels (src/uda/pseudo.h); S2T and T2S mixes are made of
  * each pair (src/uda/mixer.h) with the rare-class pool (src/uda/rare_pool.h).
  *
  * With loss.combine `weighted` every pair gives an image of each kind whose weight is above 0, and
@@ -41,6 +41,7 @@ struct uda_mixing_spec {
     uint64_t seed;
     uint32_t stage;
     int threads; /* 0: all cores */
+    const char *device; /* where colours are moved: "cuda:1"; NULL: the CPU. Borrowed until create returns */
 };
 
 /* Sums over the images of a step, of all ranks. */
@@ -55,7 +56,7 @@ struct uda_mixing_report {
 
 struct uda_mixing;
 
-/* Errors: UDA_MANIFEST (nothing to learn from), UDA_NOMEM. Owns: the caller. */
+/* Errors: UDA_MANIFEST (nothing to learn from), UDA_NOMEM; those of uda_colours_create. Owns: the caller. */
 int uda_mixing_create(struct uda_mixing **mixing, const struct uda_mixing_spec *spec,
                       struct uda_err *err) UDA_MUST_USE;
 void uda_mixing_destroy(struct uda_mixing **mixing);
@@ -63,7 +64,7 @@ void uda_mixing_destroy(struct uda_mixing **mixing);
 /* Takes the pairs (source i, target i), moves the colours. The batches stay borrowed until a trainer has
  * begun with the parts that finish makes of them; then the next begin may come. A target's labels are its ego
  * region if it has one (src/uda/ego.h), or the truth when mixing.target_labels is `true`. Errors: UDA_SHAPE,
- * UDA_NOMEM. */
+ * UDA_NOMEM, UDA_DEVICE; then it may be tried again. */
 int uda_mixing_begin(struct uda_mixing *mixing, const struct uda_batch *source,
                      const struct uda_batch *target, struct uda_err *err) UDA_MUST_USE;
 

@@ -154,6 +154,13 @@ POINTERS(uda_adamw_args, a->squares, a->value, a->m, a->v, a->grad)
 POINTERS(uda_ema_args, a->teacher, a->student)
 POINTERS(uda_scale_add_args, a->y, a->x)
 
+/* With UDA_GUARD_FAILS=NAME that kernel fails. */
+static bool is_failing(const char *kernel)
+{
+    const char *name = getenv("UDA_GUARD_FAILS");
+    return name != NULL && strcmp(name, kernel) == 0;
+}
+
 enum kernel {
 #define UDA_KERNEL(kernel, args) RUN_##kernel,
 #include "kernels/kernels.def"
@@ -221,6 +228,9 @@ int guard_run(int kernel, void *args)
     static int guard_##kernel(struct uda_stream *stream, struct args *a)                           \
     {                                                                                              \
         expect_##args(#kernel, a);                                                                 \
+        if (is_failing(#kernel)) {                                                                 \
+            return (int)UDA_DEVICE;                                                                \
+        }                                                                                          \
         if (guard_graph_keeps(RUN_##kernel, a, sizeof *a)) {                                       \
             return 0;                                                                              \
         }                                                                                          \
@@ -268,9 +278,13 @@ static int describe(char *text, size_t bytes, int device, struct uda_err *err)
     return 0;
 }
 
+/* What one upload or wait is of; a device may have several. */
+struct guard_stream {
+    int device;
+};
+
 static int open_stream(void **stream, int device, struct uda_err *err)
 {
-    static int handle[DEVICES];
     if (device < 0 || device >= DEVICES) {
         return uda_fail(err, UDA_UNSUPPORTED, "guard: device %d: no such device (%d at hand)", device,
                         DEVICES);
@@ -283,8 +297,12 @@ static int open_stream(void **stream, int device, struct uda_err *err)
         (void)madvise(data, REGION_BYTES, MADV_HUGEPAGE);
     }
     choose_order();
-    handle[device] = device;
-    *stream = &handle[device];
+    struct guard_stream *s = uda_calloc(sizeof *s);
+    if (s == NULL) {
+        return uda_fail(err, UDA_NOMEM, "guard: out of memory");
+    }
+    s->device = device;
+    *stream = s;
     return 0;
 }
 
@@ -299,6 +317,7 @@ static void close_stream(void **stream)
                       (long long)counts[GUARD_WAITS], (long long)counts[GUARD_GRAPHS],
                       (long long)counts[GUARD_SWAPS]);
     }
+    uda_free(*stream);
     *stream = NULL;
 }
 
@@ -309,27 +328,31 @@ static int enter(void *stream, struct uda_err *err)
     return 0;
 }
 
-/* Uploads from pinned memory that a GPU may still be reading, until the host waits. */
+/* Uploads from pinned memory that a GPU may still be reading, until the host waits for their stream. */
 static struct pending {
-    const void *from;
+    const void *stream, *from;
     size_t bytes;
     struct uda_digest digest;
 } pending[PINNED];
 static int pendings;
 
-static void wait_for_device(void)
+static void wait_for_stream(const void *stream)
 {
+    int kept = 0;
     counts[GUARD_WAITS]++;
     for (int i = 0; i < pendings; i++) {
         demand(uda_digest_equal(pending[i].digest, uda_digest_of(pending[i].from, pending[i].bytes)),
                "pinned memory was changed before the device had read it");
+        if (pending[i].stream != stream) {
+            pending[kept++] = pending[i];
+        }
     }
-    pendings = 0;
+    pendings = kept;
 }
 
 static int synchronize(void *stream, struct uda_err *err)
 {
-    wait_for_device();
+    wait_for_stream(stream);
     return enter(stream, err);
 }
 
@@ -362,6 +385,7 @@ static int alloc_host(void **data, void *stream, size_t bytes, struct uda_err *e
     if (made == NULL) {
         return uda_fail(err, UDA_NOMEM, "guard: out of pinned memory");
     }
+    counts[GUARD_ALLOCATIONS]++;
     pinned[free_at] = (struct pinned){made, bytes};
     *data = made;
     return 0;
@@ -369,7 +393,9 @@ static int alloc_host(void **data, void *stream, size_t bytes, struct uda_err *e
 
 static void release_host(void *data)
 {
-    demand(pendings == 0, "pinned memory was freed before the device had read it");
+    for (int i = 0; i < pendings; i++) {
+        demand(pending[i].from != data, "pinned memory was freed before the device had read it");
+    }
     for (int i = 0; i < PINNED; i++) {
         if (pinned[i].data == data) {
             pinned[i].data = NULL;
@@ -400,6 +426,7 @@ static int alloc(void **data, void *stream, size_t bytes, struct uda_err *err)
     if (bytes > REGION_BYTES / 8) {
         return uda_fail(err, UDA_NOMEM, "guard: out of memory");
     }
+    counts[GUARD_ALLOCATIONS]++;
     struct block *b = find_block((bytes / PAGE_BYTES + 1) * PAGE_BYTES);
     b->used = true;
     if (b->bytes <= POISON_BYTES) {
@@ -426,14 +453,13 @@ static void release(void *data)
 
 static int upload(void *stream, void *to, const void *from, size_t bytes, struct uda_err *err)
 {
-    (void)stream;
     (void)err;
     counts[GUARD_UPLOADS]++;
     counts[GUARD_BYTES] += (int64_t)bytes;
     demand(bytes == 0 || (ours(to) && !ours(from)), "an upload goes from the host to the device");
     if (is_pinned(from)) {
         demand(pendings < PINNED, "too many uploads without a wait");
-        pending[pendings++] = (struct pending){from, bytes, uda_digest_of(from, bytes)};
+        pending[pendings++] = (struct pending){stream, from, bytes, uda_digest_of(from, bytes)};
     }
     unlock();
     memcpy(to, from, bytes);
@@ -443,10 +469,9 @@ static int upload(void *stream, void *to, const void *from, size_t bytes, struct
 
 static int download(void *stream, void *to, const void *from, size_t bytes, struct uda_err *err)
 {
-    (void)stream;
     (void)err;
     counts[GUARD_DOWNLOADS]++;
-    wait_for_device();
+    wait_for_stream(stream);
     demand(bytes == 0 || (ours(from) && !ours(to)), "a download goes from the device to the host");
     unlock();
     memcpy(to, from, bytes);
@@ -474,7 +499,7 @@ static int clear(void *stream, void *data, size_t bytes, struct uda_err *err)
 static int place(char *text, size_t bytes, void *stream, struct uda_err *err)
 {
     (void)err;
-    (void)snprintf(text, bytes, "guard:%d", *(const int *)stream);
+    (void)snprintf(text, bytes, "guard:%d", ((const struct guard_stream *)stream)->device);
     return 0;
 }
 

@@ -1,8 +1,8 @@
 #!/bin/sh
 # usage: kernels_program.sh PROGRAM HOST_CUDA.so SOURCE_ROOT: the whole program through the real CUDA kernels under the
 # host harness: a run that was stopped and continued, with blocks and threads in another order, has the same bytes (a
-# race between threads would show), and first losses are the CPU's within what the goldens allow. Training in bf16
-# likewise, its first loss within what tests/cuda/test_step.c derives.
+# race between threads would show), first losses are the CPU's within what the goldens allow, and colours its bytes.
+# Training in bf16 likewise, its first loss within what tests/cuda/test_step.c derives.
 set -u
 program=$(realpath "$1") || exit 1
 module=$(realpath "$2") || exit 1
@@ -62,4 +62,15 @@ paste -d ' ' "$folder/cpu.txt" "$folder/cuda.txt" | awk '
 first "$folder/low/metrics.jsonl" | paste -d ' ' "$folder/cpu.txt" - | awk '
     NR == 1 && !($1 == $3 && $2 != $4 && ($2 - $4) / $2 < 1.3e-2 && ($4 - $2) / $2 < 1.3e-2) {
         print "loss in bf16: " $0; exit 1 }' >&2 || fail "the loss in bf16 is not near the CPU's"
+
+# With true labels mixed images hang on nothing that the device computes but their colours, which are the CPU's bytes.
+oracle="--set stages.train.iterations=1 --set stages.mix.data=[train,truth] --set stages.mix.mixing.target_labels=true
+    --until mix"
+run 75 --run "$folder/oracle-cpu" --set runtime.device=cpu $oracle
+run 75 --run "$folder/oracle" --set runtime.device=cuda $oracle
+pictures=$(cd "$folder/oracle-cpu" && find mixed -name '*.png')
+[ "$(echo "$pictures" | wc -l)" -eq 8 ] || fail "pictures of mixed images: $pictures"
+for picture in $pictures; do
+    cmp "$folder/oracle-cpu/$picture" "$folder/oracle/$picture" >&2 || fail "'$picture': colours differ"
+done
 [ $failures -eq 0 ]

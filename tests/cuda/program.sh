@@ -59,6 +59,9 @@ for graphs in 1 0; do
 done
 grep -q '^precision .* bf16 too; .* are one graph$' "$folder/doctor-1" || fail "doctor does not tell of bf16 and graphs"
 grep -q '^precision .* one by one: UDA_CUDA_GRAPHS is 0$' "$folder/doctor-0" || fail "doctor does not tell of no graphs"
+# Colours are moved on the device too.
+UDA_GUARD_FAILS=lab_transfer run 1 run $smoke --run "$folder/fails" --set runtime.device=cuda
+talks "^error: kernel lab_transfer failed" "a failed transfer of colours is not said"
 UDA_GUARD_LACKS=gemm run 77 run $smoke --run "$folder/none" --set runtime.device=cuda
 talks "lacks 1 kernels (gemm)" "a missing kernel is not named"
 UDA_CUDA_MODULE=$folder/none.so run 77 run $smoke --run "$folder/none" --set runtime.device=cuda

@@ -15,7 +15,6 @@
 #include "tests/check.h"
 #include "tests/cuda/guard.h"
 
-#include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -140,18 +139,6 @@ static struct uda_trainer_spec spec_of(const char *model, const char *device, en
     return spec;
 }
 
-/* What the device has counted so far. */
-static const int64_t *counted(void)
-{
-    void *module = dlopen(getenv("UDA_CUDA_MODULE"), RTLD_NOW | RTLD_NOLOAD);
-    union {
-        void *from;
-        guard_counts_fn *to;
-    } counts = {.from = module != NULL ? dlsym(module, "guard_counts") : NULL};
-    CHECK(counts.from != NULL);
-    return counts.from != NULL ? counts.to() : NULL;
-}
-
 /* A step that waits once, at its end, and sends the images of `next` (NULL: none) before. blocks: what a
  * shard sends besides its images. early: these went up before the step. */
 static void step_once(struct uda_trainer *trainer, const struct uda_step_part *part, int64_t t, int blocks,
@@ -159,7 +146,7 @@ static void step_once(struct uda_trainer *trainer, const struct uda_step_part *p
 {
     struct uda_err err = {0};
     bool there = !uda_device_is_host(uda_trainer_device(trainer));
-    const int64_t *counts = there ? counted() : NULL;
+    const int64_t *counts = there ? guard_counted() : NULL;
     int64_t waits = counts != NULL ? counts[GUARD_WAITS] : 0;
     int64_t uploads = counts != NULL ? counts[GUARD_UPLOADS] : 0;
     CHECK_OK(uda_trainer_begin(trainer, part, 1, t, &err), &err);
