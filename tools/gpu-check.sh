@@ -3,16 +3,16 @@
 #   tools/gpu-check.sh [OUT.txt] [PYTHON]
 # PYTHON: one with torch (CUDA) and transformers, for the Hugging Face peer's times. UDA_BUILD: a finished build folder
 # (default: build, made here). UDA_GPU: device (default cuda). UDA_PARTS: which of "card cases goldens resume nccl
-# curve sanitizer bench peer" (default all).
+# curve sanitizer bench mixing peer" (default all).
 # A part that cannot run says why; the exit status is 1 when one failed, 77 when there is no usable GPU, else 0.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 out=${1:-gpu-check.txt} python=${2:-} gpu=${UDA_GPU:-cuda} build=${UDA_BUILD:-}
-parts=${UDA_PARTS:-card cases goldens resume nccl curve sanitizer bench peer}
+parts=${UDA_PARTS:-card cases goldens resume nccl curve sanitizer bench mixing peer}
 if [ -z "$build" ]; then
     build=build
     tools/build.sh -Dcuda=enabled || exit 1
-    ninja -C build tests/bench/bench_step >/dev/null || exit 1
+    ninja -C build tests/bench/bench_step tests/bench/bench_mixing >/dev/null || exit 1
 fi
 program=$build/src/uda4inst
 [ -n "${UDA_CUDA_MODULE:-}" ] || UDA_CUDA_MODULE=$(realpath "$build/kernels/cuda/uda_cuda.so")
@@ -176,6 +176,15 @@ part_bench() {
         done
     done
 }
+part_mixing() {
+    for device in cpu "$gpu"; do
+        "$build/tests/bench/bench_mixing" 1024 1024 20 21 1 "$device" >"$work/table" 2>"$work/log"
+        code=$?
+        [ $code -eq 0 ] || { verdict $code "benchmark of mixing, $device" "$work/log"; continue; }
+        pass "benchmark, one thread, colours on $device (what, median ms, p90 ms)"
+        tee -a "$out" <"$work/table"
+    done
+}
 part_peer() {
     [ -n "$python" ] || { skip "peer: no Python given"; return; }
     for row in "swin-t 512 512 1 100 12544 20" "swin-t 1024 1024 3 100 12544 20" "swin-l 1024 1024 3 200 12544 12"; do
@@ -194,7 +203,7 @@ why=$(grep -m 1 '^gpu' "$work/doctor" | sed 's/^gpu *//')
 for part in $parts; do
     case $part in
     card) part_card ;;
-    cases | goldens | resume | nccl | curve | sanitizer | bench | peer)
+    cases | goldens | resume | nccl | curve | sanitizer | bench | mixing | peer)
         if [ -z "$usable" ]; then
             skip "$part: no GPU: $why"
         else
