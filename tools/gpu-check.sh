@@ -3,7 +3,7 @@
 #   tools/gpu-check.sh [OUT.txt] [PYTHON]
 # PYTHON: one with torch (CUDA) and transformers, for the Hugging Face peer's times. UDA_BUILD: a finished build folder
 # (default: build, made here). UDA_GPU: device (default cuda). UDA_PARTS: which of "card cases goldens resume nccl
-# curve sanitizer bench mixing peer" (default all).
+# curve sanitizer bench mixing peer" (default all). Of bench and peer, with a table at the end: tools/gpu-bench.sh.
 # A part that cannot run says why; the exit status is 1 when one failed, 77 when there is no usable GPU, else 0.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -12,7 +12,7 @@ parts=${UDA_PARTS:-card cases goldens resume nccl curve sanitizer bench mixing p
 if [ -z "$build" ]; then
     build=build
     tools/build.sh -Dcuda=enabled || exit 1
-    ninja -C build tests/bench/bench_step tests/bench/bench_mixing >/dev/null || exit 1
+    ninja -C build tests/bench/bench_step tests/bench/bench_adapt tests/bench/bench_mixing >/dev/null || exit 1
 fi
 program=$build/src/uda4inst
 [ -n "${UDA_CUDA_MODULE:-}" ] || UDA_CUDA_MODULE=$(realpath "$build/kernels/cuda/uda_cuda.so")
@@ -163,19 +163,6 @@ part_sanitizer() {
         verdict $code "compute-sanitizer $tool, two steps" "$work/summary"
     done
 }
-part_bench() {
-    for row in "swin-demo 96 192 2 20 256 40" "swin-t 512 512 1 100 12544 20" "swin-t 1024 1024 3 100 12544 20" \
-        "swin-l 1024 1024 3 200 12544 12" "resnet-50 1024 1024 3 100 12544 20"; do
-        for precision in fp32 bf16; do
-            # shellcheck disable=SC2086
-            "$build/tests/bench/bench_step" $row "$(nproc)" "$gpu" $precision >"$work/table" 2>"$work/log"
-            code=$?
-            [ $code -eq 0 ] || { verdict $code "benchmark $row $precision" "$work/log"; continue; }
-            pass "benchmark, $precision (model, size, batch, part, median ms, p90 ms)"
-            tee -a "$out" <"$work/table"
-        done
-    done
-}
 part_mixing() {
     for device in cpu "$gpu"; do
         "$build/tests/bench/bench_mixing" 1024 1024 20 21 1 "$device" >"$work/table" 2>"$work/log"
@@ -185,17 +172,7 @@ part_mixing() {
         tee -a "$out" <"$work/table"
     done
 }
-part_peer() {
-    [ -n "$python" ] || { skip "peer: no Python given"; return; }
-    for row in "swin-t 512 512 1 100 12544 20" "swin-t 1024 1024 3 100 12544 20" "swin-l 1024 1024 3 200 12544 12"; do
-        # shellcheck disable=SC2086
-        "$python" tools/bench_peer.py $row "$(nproc)" cuda >"$work/table" 2>"$work/log"
-        code=$?
-        [ $code -eq 0 ] || { skip "peer $row: $(last "$work/log")"; continue; }
-        pass "peer"
-        tee -a "$out" <"$work/table"
-    done
-}
+. tools/gpu-bench.sh
 
 "$program" doctor --dir "$work" >"$work/doctor" 2>&1
 usable=$(grep -m 1 '^ *cuda:[0-9]' "$work/doctor")
@@ -212,6 +189,8 @@ for part in $parts; do
     *) say "there is no part '$part'"; failed=$((failed + 1)) ;;
     esac
 done
+awk -f tools/gpu-table.awk "$out" >"$work/summary"
+tee -a "$out" <"$work/summary"
 say "$passed passed, $failed failed, $skipped not run"
 [ "$failed" -eq 0 ] || exit 1
 [ "$passed" -gt 0 ] || exit 77
