@@ -1,6 +1,5 @@
-/* The module's face: devices, memory and copies by the CUDA runtime. */
+/* The module's face: devices, memory, copies and graphs by the CUDA runtime. */
 #include "kernels/backend.h"
-#include "kernels/cuda/graph.h"
 #include "kernels/cuda/group.h"
 #include "kernels/cuda/library.h"
 #include "kernels/cuda/table.h"
@@ -157,6 +156,40 @@ static int clear(void *stream, void *data, size_t bytes, struct uda_err *err)
     return check(cudaMemsetAsync(data, 0, bytes, native(stream)), "clearing device memory failed", err);
 }
 
+/* ---- graphs, by stream capture ---- */
+
+/* Relaxed: other threads, and other streams of this one, go on. */
+static int begin_graph(void *stream, struct uda_err *err)
+{
+    return check(cudaStreamBeginCapture(native(stream), cudaStreamCaptureModeRelaxed),
+                 "cannot begin a graph", err);
+}
+
+static int end_graph(void **graph, void *stream, struct uda_err *err)
+{
+    cudaGraph_t kept = NULL;
+    cudaGraphExec_t ready = NULL;
+    *graph = NULL;
+    UDA_TRY(check(cudaStreamEndCapture(native(stream), &kept), "cannot end a graph", err));
+    int rc = check(cudaGraphInstantiate(&ready, kept, 0), "cannot make a graph", err);
+    (void)cudaGraphDestroy(kept);
+    *graph = ready;
+    return rc;
+}
+
+static int launch_graph(void *stream, void *graph, struct uda_err *err)
+{
+    return check(cudaGraphLaunch(graph, native(stream)), "cannot launch a graph", err);
+}
+
+static void destroy_graph(void *graph)
+{
+    (void)cudaGraphExecDestroy(graph);
+}
+
+static const struct uda_backend_graphs graphs = {
+    .begin = begin_graph, .end = end_graph, .launch = launch_graph, .destroy = destroy_graph};
+
 UDA_EXPORT const struct uda_backend *uda_backend_module(void);
 
 const struct uda_backend *uda_backend_module(void)
@@ -178,7 +211,7 @@ const struct uda_backend *uda_backend_module(void)
                                                .clear = clear,
                                                .synchronize = synchronize,
                                                .missing = uda_cuda_missing,
-                                               .graphs = &uda_cuda_graphs,
+                                               .graphs = &graphs,
                                                .group = UDA_CUDA_GROUP};
     return &backend;
 }
