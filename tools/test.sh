@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what is missing, builds, and runs the default tests: about a minute.
+# Installs what is missing, builds, and runs the default tests: under two minutes.
 #   tools/test.sh [all]     also the long ones: whole runs stopped in every way, every CUDA kernel on the processor
 set -eu
 cd "$(dirname "$0")/.."
